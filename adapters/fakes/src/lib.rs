@@ -1,0 +1,4 @@
+//! Stand-in platforms for tests. They speak the wire, refuse what the real ones refuse, and share no codec with the
+//! adapters, so that a mistake there is not repeated here.
+
+pub mod onebot;

@@ -1,0 +1,14 @@
+//! Channels: wire protocols in, plain messages out.
+//!
+//! Border: this crate knows messages and platforms, never tickets, contracts or promises. A channel imports no
+//! other channel. What differs between platforms is data in [`Capabilities`]; nobody outside asks which one it is.
+
+mod message;
+
+pub mod media;
+pub mod qq;
+
+pub use message::{
+    Action, Attachment, Capabilities, Channel, ChannelError, Event, Inbound, Inbox, InboxError, Outgoing, Press,
+    Receipt, Retry, SendError,
+};

@@ -1,0 +1,298 @@
+//! The plain form of everything that crosses a channel, and the traits on both sides of it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+/// A message as a channel heard it. `conversation` and `sender` are in the channel's own terms, without the channel's
+/// id: `group:20001`, `user:10001`; the sender is the bare account (`10001`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inbound {
+    /// The id of the channel in the configuration (`qq`).
+    pub channel: String,
+    /// `group:ID` or `user:ID`.
+    pub conversation: String,
+    /// The account that wrote.
+    pub sender: String,
+    /// What the platform shows as the sender's name; empty where it tells none.
+    #[serde(default)]
+    pub sender_name: String,
+    /// Unique within the channel: a repeat of it is the same message.
+    pub external_id: String,
+    /// When it was written, by the platform's clock.
+    pub sent_at: Timestamp,
+    /// Plain text; mentions of others stand in it as `@name`, the mention of the bot itself is taken out.
+    #[serde(default)]
+    pub text: String,
+    /// Pictures and files.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
+    /// External id of the quoted message.
+    #[serde(default)]
+    pub quotes: Option<String>,
+    /// Whether the bot was mentioned, or one of its own messages was quoted, or the conversation is private.
+    #[serde(default)]
+    pub addressed: bool,
+    /// Accounts that were mentioned, the bot itself left out.
+    #[serde(default)]
+    pub mentions: Vec<String>,
+    /// Fetched from history after a gap: old commands in it are not to be carried out blindly.
+    #[serde(default)]
+    pub recovered: bool,
+    /// Set where this is a pressed button and not a text.
+    #[serde(default)]
+    pub press: Option<Press>,
+}
+
+/// A button that was pressed on a message of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Press {
+    /// External id of the message that carries the button.
+    pub on: String,
+    /// [`Action::id`].
+    pub action: String,
+}
+
+/// A file or picture that came with a message, or goes out with one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// File name as shown; never used as a path.
+    pub name: String,
+    /// MIME type, or the channel's own word for it (`image`).
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// Where the channel fetched it from; empty where the bytes are already stored.
+    #[serde(default)]
+    pub url: String,
+    /// Bytes, where known.
+    #[serde(default)]
+    pub size_bytes: Option<u64>,
+    /// SHA-256 (hex) under which the attachment store keeps the bytes; `None` while not fetched.
+    #[serde(default)]
+    pub stored: Option<String>,
+    /// Why the bytes could not be kept.
+    #[serde(default)]
+    pub problem: Option<String>,
+}
+
+/// What a channel tells the desk. Everything but a message concerns the channel's own state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// Somebody wrote or pressed a button.
+    Message(Box<Inbound>),
+    /// The writer took a message back; what was captured stays.
+    Recalled {
+        /// Conversation as in [`Inbound::conversation`].
+        conversation: String,
+        /// [`Inbound::external_id`] of the message.
+        external_id: String,
+    },
+    /// The bot was added to a conversation.
+    Joined {
+        /// Conversation as in [`Inbound::conversation`].
+        conversation: String,
+    },
+    /// The bot was removed; nothing can be said there any more.
+    Left {
+        /// Conversation as in [`Inbound::conversation`].
+        conversation: String,
+    },
+    /// Nothing may be said in a conversation until then; `None` lifts it.
+    Muted {
+        /// Conversation as in [`Inbound::conversation`].
+        conversation: String,
+        /// When it ends; a far instant where the platform names none.
+        until: Option<Timestamp>,
+    },
+    /// The account went off or came back on line while the connection stands.
+    Online(bool),
+    /// One of our own messages was seen in a conversation: proof that a "perhaps" went through.
+    OwnMessage {
+        /// Conversation as in [`Inbound::conversation`].
+        conversation: String,
+        /// The platform's id of it.
+        external_id: String,
+        /// Its plain text.
+        text: String,
+    },
+}
+
+/// Where channels hand in what they hear.
+#[async_trait]
+pub trait Inbox: Send + Sync {
+    /// Takes one event of the channel `channel`. Returns only once it is stored: after `Ok` it survives a power cut and
+    /// the wire may be answered. A repeat of a known external id is `Ok` as well and changes nothing.
+    async fn accept(&self, channel: &str, event: Event) -> Result<(), InboxError>;
+    /// Stores attachment bytes and returns their SHA-256 (hex).
+    async fn keep(&self, bytes: Vec<u8>) -> Result<String, InboxError>;
+    /// The external id of the newest message stored for a conversation: where catching up after a gap begins.
+    async fn newest(&self, channel: &str, conversation: &str) -> Option<String>;
+    /// Conversations of this channel that are bound to a contract: those worth catching up.
+    async fn bound(&self, channel: &str) -> Vec<String>;
+}
+
+/// Why an event was not stored: the wire must not be told that it was.
+#[derive(Debug, thiserror::Error)]
+pub enum InboxError {
+    /// The database refuses or is full; the peer should deliver again.
+    #[error("the message could not be stored now: {0}")]
+    Unavailable(String),
+    /// The message itself cannot be stored (too large).
+    #[error("the message cannot be stored: {0}")]
+    Refused(String),
+}
+
+/// What the desk wants said, in the richest form any channel knows. Each channel renders it as well as it can.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// Unique key of this message: what a platform may use to recognise a repeat.
+    pub key: String,
+    /// `group:ID` or `user:ID`.
+    pub conversation: String,
+    /// The whole text, ready to read, without markup.
+    pub text: String,
+    /// One line above the text, for channels with cards or subjects.
+    #[serde(default)]
+    pub title: String,
+    /// Label and value pairs that a card shows as a table; they stand in `text` too.
+    #[serde(default)]
+    pub fields: Vec<(String, String)>,
+    /// Buttons; channels without buttons leave them out, as `text` names the command.
+    #[serde(default)]
+    pub actions: Vec<Action>,
+    /// Accounts to mention, in this channel's own form.
+    #[serde(default)]
+    pub mentions: Vec<String>,
+    /// External id of the message this answers.
+    #[serde(default)]
+    pub reply_to: Option<String>,
+    /// Account that wrote the message this answers, for channels that want it.
+    #[serde(default)]
+    pub reply_account: Option<String>,
+    /// Form for channels of 70 characters; `None` where `text` is short enough.
+    #[serde(default)]
+    pub short: Option<String>,
+}
+
+/// A button on a card, and the command a person may type instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// Stable id (`claim`).
+    pub id: String,
+    /// What the button says (`认领`).
+    pub label: String,
+    /// The same as a chat command (`认领 3`).
+    pub command: String,
+}
+
+/// What may be sent over a channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Whether a message may carry buttons.
+    pub buttons: bool,
+    /// Whether people can be mentioned.
+    pub mentions: bool,
+    /// Whether the bot may speak without being spoken to.
+    pub speaks_first: bool,
+    /// Longest text in characters (`char`s); longer ones are split by the channel.
+    pub max_chars: usize,
+    /// Least pause between two messages to one conversation.
+    pub pause: Duration,
+    /// What follows when a send timed out: whether [`Channel::find`] can ask the platform.
+    pub can_look_back: bool,
+}
+
+/// The platform took a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The platform's id of it, where it tells one.
+    pub external_id: Option<String>,
+}
+
+/// When the same message may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Not before this long.
+    After(Duration),
+    /// By the outbox's usual back-off.
+    Backoff,
+    /// The same message will never be taken over this way.
+    Never,
+    /// It may have arrived: look before sending again.
+    Look,
+}
+
+/// Why a message did not go out. The outbox reads only [`SendError::retry`]; people read the sentence.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SendError {
+    /// Too many messages; wait.
+    #[error("the platform asks us to slow down")]
+    Throttled {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// The platform refused this message for good.
+    #[error("the platform refused the message: {code} {text}")]
+    Refused {
+        /// The platform's code.
+        code: i64,
+        /// The platform's words, with nothing secret in them.
+        text: String,
+    },
+    /// Not connected, or the connection failed before the message was handed over.
+    #[error("could not reach the platform: {0}")]
+    Unreachable(String),
+    /// Handed over, but no answer: it may have arrived.
+    #[error("no answer after sending; it may have arrived")]
+    Perhaps,
+    /// The conversation cannot be spoken to now (muted).
+    #[error("the conversation is muted")]
+    Muted {
+        /// How long, where known.
+        retry_after: Duration,
+    },
+}
+
+impl SendError {
+    /// Whether the same message may be tried again, and when.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Throttled { retry_after } | Self::Muted { retry_after } => Retry::After(*retry_after),
+            Self::Unreachable(_) => Retry::Backoff,
+            Self::Refused { .. } => Retry::Never,
+            Self::Perhaps => Retry::Look,
+        }
+    }
+}
+
+/// Why a channel cannot work at all until somebody changes something.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// The configuration is wrong, or the platform refuses our credentials.
+    #[error("{0}")]
+    Misconfigured(String),
+}
+
+/// One account on one platform.
+#[async_trait]
+pub trait Channel: Send + Sync {
+    /// The id in the configuration.
+    fn id(&self) -> &str;
+    /// What a message may carry here.
+    fn capabilities(&self) -> Capabilities;
+    /// Hands over one message. `Ok` means the platform took it, not that it was read.
+    async fn send(&self, message: &Outgoing) -> Result<Receipt, SendError>;
+    /// After [`SendError::Perhaps`]: whether the platform shows this message as sent after `since`.
+    /// `Ok(None)` means it is surely not there; `Err` that the platform could not be asked.
+    async fn find(&self, message: &Outgoing, since: Timestamp) -> Result<Option<Receipt>, SendError>;
+    /// Feeds `inbox` until `stop`; reconnects by itself. Returns early only where nothing but a person can help.
+    async fn listen(&self, inbox: std::sync::Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError>;
+    /// What the desk's HTTP server must serve for this channel (callbacks, reverse WebSockets), if anything.
+    fn routes(&self, inbox: std::sync::Arc<dyn Inbox>) -> Option<axum::Router>;
+    /// One line for `doctor`: connected or not, since when, and what a person should do. `Ok` is healthy.
+    fn health(&self) -> Result<String, String>;
+}

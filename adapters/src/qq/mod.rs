@@ -1,0 +1,3 @@
+//! QQ: the account held by a OneBot 11 implementation.
+
+pub mod onebot;

@@ -1,0 +1,9 @@
+//! `zhishou` (值守): the chat desk of a government IT maintenance team.
+//!
+//! The rooms, from the ground up: [`ids`] and [`clock`]; [`rules`], which decides and does nothing else; [`store`], the only
+//! place with SQL; the desk, where messages, language, promises and storage meet. `docs/architecture.md` draws the house.
+
+pub mod clock;
+pub mod ids;
+pub mod rules;
+pub mod store;

@@ -1,0 +1,439 @@
+//! Who is who and where: people and their accounts, conversations and the contract they belong to, senders by domain.
+//!
+//! The form is that of the people file (`interfaces.md`); the same types are stored, imported and exported.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// The order in which ways of reaching a person are tried where that person names none (`interfaces.md`).
+const WAYS: [&str; 6] = ["wecom", "qq", "sms", "mail", "qqbot", "sandbox"];
+
+/// What a person may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PersonRole {
+    /// The agency's responsible person.
+    Customer,
+    /// Works tickets.
+    Engineer,
+    /// Answers for the contract.
+    Lead,
+    /// Runs the desk; may do all a lead may.
+    Admin,
+}
+
+impl PersonRole {
+    /// Whether this is somebody of the supplier.
+    pub fn is_staff(self) -> bool {
+        matches!(self, Self::Engineer | Self::Lead | Self::Admin)
+    }
+
+    /// Whether this person may do what a lead may.
+    pub fn leads(self) -> bool {
+        matches!(self, Self::Lead | Self::Admin)
+    }
+}
+
+/// Somebody the desk knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// Stable id.
+    pub id: String,
+    /// Name as shown.
+    pub name: String,
+    /// Role.
+    pub role: PersonRole,
+    /// Contracts he or she belongs to; all where left out.
+    #[serde(default)]
+    pub contracts: Vec<String>,
+    /// Account on each channel.
+    #[serde(default)]
+    pub accounts: BTreeMap<String, String>,
+    /// Order of trying to reach this person.
+    #[serde(default)]
+    pub ways: Vec<String>,
+    /// Other names people use.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Agency or department.
+    #[serde(default)]
+    pub unit: String,
+}
+
+impl Person {
+    /// Whether this person belongs to the contract.
+    pub fn serves(&self, contract: &str) -> bool {
+        self.contracts.is_empty() || self.contracts.iter().any(|c| c == contract)
+    }
+
+    /// Private conversations in which this person can be reached, in order of trying; only channels that exist.
+    pub fn ways(&self, exists: &dyn Fn(&str) -> bool) -> Vec<String> {
+        let order: Vec<&str> = if self.ways.is_empty() {
+            let known = WAYS.into_iter().filter(|way| self.accounts.contains_key(*way));
+            let others = self.accounts.keys().map(String::as_str).filter(|way| !WAYS.contains(way));
+            known.chain(others).collect()
+        } else {
+            self.ways.iter().map(String::as_str).collect()
+        };
+        order
+            .into_iter()
+            .filter(|way| exists(way))
+            .filter_map(|way| self.accounts.get(way).map(|account| format!("{way}:user:{account}")))
+            .collect()
+    }
+}
+
+/// What kind of people write in a conversation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConversationKind {
+    /// Agency staff.
+    #[default]
+    Requesters,
+    /// The supplier's own.
+    Engineers,
+}
+
+/// A conversation bound to a contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conversation {
+    /// Channel id.
+    pub channel: String,
+    /// `group:ID` or `user:ID`.
+    pub id: String,
+    /// Contract; the default one where left out.
+    #[serde(default)]
+    pub contract: Option<String>,
+    /// Agency or department.
+    #[serde(default)]
+    pub unit: String,
+    /// Who writes here.
+    #[serde(default)]
+    pub kind: ConversationKind,
+}
+
+impl Conversation {
+    /// The full name, `qq:group:20001`.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.channel, self.id)
+    }
+}
+
+/// Mail senders and numbers that belong to a contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Domain {
+    /// `@domain`, an address, or a number prefix (`138*`).
+    #[serde(rename = "match")]
+    pub pattern: String,
+    /// Contract; the default one where left out.
+    #[serde(default)]
+    pub contract: Option<String>,
+    /// Agency or department.
+    #[serde(default)]
+    pub unit: String,
+}
+
+impl Domain {
+    fn fits(&self, account: &str) -> bool {
+        match (self.pattern.strip_prefix('@'), self.pattern.strip_suffix('*')) {
+            (Some(domain), _) => account
+                .rsplit_once('@')
+                .is_some_and(|(_, host)| host.eq_ignore_ascii_case(domain)),
+            (None, Some(prefix)) => account.starts_with(prefix),
+            (None, None) => account.eq_ignore_ascii_case(&self.pattern),
+        }
+    }
+}
+
+/// On which days a shift falls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ShiftDays {
+    /// `workdays`, `restdays` or `everyday`.
+    Kind(DayKind),
+    /// Names of weekdays (`mon`) or dates (`2026-10-01`).
+    List(Vec<String>),
+}
+
+/// A kind of day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DayKind {
+    /// Working days, make-up days included.
+    Workdays,
+    /// All others.
+    Restdays,
+    /// All.
+    Everyday,
+}
+
+/// How those of a shift take turns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rotation {
+    /// All are on duty.
+    #[default]
+    None,
+    /// One a day.
+    Daily,
+    /// One a week, from Monday.
+    Weekly,
+}
+
+/// Who is on duty when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shift {
+    /// Contract; all where left out.
+    #[serde(default)]
+    pub contract: Option<String>,
+    /// Person ids.
+    pub people: Vec<String>,
+    /// Days.
+    #[serde(default = "everyday")]
+    pub days: ShiftDays,
+    /// Begin, wall clock.
+    pub from: String,
+    /// End, wall clock; not after `from` means the next day.
+    pub to: String,
+    /// Turns.
+    #[serde(default)]
+    pub rotate: Rotation,
+    /// Where the turns begin to be counted.
+    #[serde(default)]
+    pub since: Option<Date>,
+}
+
+fn everyday() -> ShiftDays {
+    ShiftDays::Kind(DayKind::Everyday)
+}
+
+/// One person stands in for another on one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Swap {
+    /// The day the shift begins on.
+    pub date: Date,
+    /// Who had it.
+    pub from: String,
+    /// Who takes it.
+    pub to: String,
+}
+
+/// A planned maintenance window: mutes what it covers and says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Maintenance {
+    /// Contract; all where left out.
+    #[serde(default)]
+    pub contract: Option<String>,
+    /// Systems it covers; all where empty.
+    #[serde(default)]
+    pub systems: Vec<String>,
+    /// Begin.
+    pub from: Timestamp,
+    /// End.
+    pub until: Timestamp,
+    /// What is done.
+    #[serde(default)]
+    pub text: String,
+}
+
+/// The people file as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PeopleFile {
+    /// `[[person]]`
+    pub person: Vec<Person>,
+    /// `[[conversation]]`
+    pub conversation: Vec<Conversation>,
+    /// `[[domain]]`
+    pub domain: Vec<Domain>,
+    /// `[[shift]]`
+    pub shift: Vec<Shift>,
+    /// `[[swap]]`
+    pub swap: Vec<Swap>,
+    /// `[[maintenance]]`
+    pub maintenance: Vec<Maintenance>,
+}
+
+impl PeopleFile {
+    /// Reads the TOML form.
+    ///
+    /// # Errors
+    /// A sentence with line and key where the file is wrong.
+    pub fn parse(text: &str, file: &str) -> Result<Self, String> {
+        let parsed: Self = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+            format!("{file} 第 {line} 行：{}", error.message())
+        })?;
+        parsed.check(file)?;
+        Ok(parsed)
+    }
+
+    fn check(&self, file: &str) -> Result<(), String> {
+        let mut seen: HashMap<(&str, &str), &str> = HashMap::new();
+        for person in &self.person {
+            if person.id.is_empty() || person.name.is_empty() {
+                return Err(format!("{file}：有一位人员没有 id 或 name"));
+            }
+            for (channel, account) in &person.accounts {
+                if let Some(other) = seen.insert((channel, account), &person.id)
+                    && other != person.id
+                {
+                    return Err(format!(
+                        "{file}：{channel} 账号 {account} 同时属于 {other} 和 {}，请改正其中一个",
+                        person.id
+                    ));
+                }
+            }
+        }
+        for shift in &self.shift {
+            for id in &shift.people {
+                if !self.person.is_empty() && !self.person.iter().any(|person| person.id == *id) {
+                    return Err(format!("{file}：班次里的「{id}」不在人员名单中，请先添加 [[person]] 或改正 id"));
+                }
+            }
+            for time in [&shift.from, &shift.to] {
+                if super::roster::wall_clock(time).is_none() {
+                    return Err(format!("{file}：班次时间「{time}」应写成 08:30 的样子"));
+                }
+            }
+            if let ShiftDays::List(days) = &shift.days
+                && let Some(wrong) = days.iter().find(|day| super::roster::day_name(day).is_none())
+            {
+                return Err(format!("{file}：班次日期「{wrong}」应写成 mon…sun 或 2026-10-01"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A conversation as the desk sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Contract.
+    pub contract: String,
+    /// Agency; empty where unknown.
+    pub unit: String,
+    /// Who writes here.
+    pub kind: ConversationKind,
+    /// Whether only one person and the desk are in it.
+    pub private: bool,
+    /// Whether a person bound it, or it fell to the default contract.
+    pub bound: bool,
+}
+
+/// Everybody and everything, indexed.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    file: PeopleFile,
+    by_account: HashMap<String, usize>,
+    conversations: HashMap<String, usize>,
+    /// Contract of conversations that nobody bound; `None` refuses them.
+    pub default_contract: Option<String>,
+}
+
+impl Directory {
+    /// Indexes a people file.
+    pub fn new(file: PeopleFile, default_contract: Option<String>) -> Self {
+        let by_account = file
+            .person
+            .iter()
+            .enumerate()
+            .flat_map(|(at, person)| {
+                person.accounts.iter().map(move |(channel, account)| (format!("{channel}:{account}"), at))
+            })
+            .collect();
+        let conversations = file.conversation.iter().enumerate().map(|(at, c)| (c.name(), at)).collect();
+        Self { file, by_account, conversations, default_contract }
+    }
+
+    /// The people file this was made of.
+    pub fn file(&self) -> &PeopleFile {
+        &self.file
+    }
+
+    /// The person with this account on this channel.
+    pub fn by_account(&self, channel: &str, account: &str) -> Option<&Person> {
+        self.by_account.get(&format!("{channel}:{account}")).map(|at| &self.file.person[*at])
+    }
+
+    /// The person with this id.
+    pub fn person(&self, id: &str) -> Option<&Person> {
+        self.file.person.iter().find(|person| person.id == id)
+    }
+
+    /// People of the supplier whose name, alias or id is this; several where it is ambiguous.
+    pub fn named(&self, name: &str, contract: &str) -> Vec<&Person> {
+        let name = name.trim().trim_start_matches('@');
+        let staff = || self.file.person.iter().filter(|p| p.role.is_staff() && p.serves(contract));
+        let exact: Vec<&Person> =
+            staff().filter(|p| p.name == name || p.id == name || p.aliases.iter().any(|a| a == name)).collect();
+        if exact.is_empty() { staff().filter(|p| p.accounts.values().any(|a| a == name)).collect() } else { exact }
+    }
+
+    /// All of a role in a contract.
+    pub fn of_role(&self, role: PersonRole, contract: &str) -> Vec<&Person> {
+        self.file.person.iter().filter(|p| p.role == role && p.serves(contract)).collect()
+    }
+
+    /// The engineers' conversations of a contract.
+    pub fn engineers_conversations(&self, contract: &str) -> Vec<String> {
+        self.file
+            .conversation
+            .iter()
+            .filter(|c| c.kind == ConversationKind::Engineers)
+            .filter(|c| c.contract.as_deref().or(self.default_contract.as_deref()) == Some(contract))
+            .map(Conversation::name)
+            .collect()
+    }
+
+    /// What a conversation is: bound by name, by the person who writes privately, by domain, else the default contract.
+    /// `None` where it belongs to no contract.
+    pub fn place(&self, channel: &str, conversation: &str, account: &str) -> Option<Place> {
+        let private = conversation.starts_with("user:");
+        if let Some(at) = self.conversations.get(&format!("{channel}:{conversation}")) {
+            let found = &self.file.conversation[*at];
+            let contract = found.contract.clone().or_else(|| self.default_contract.clone())?;
+            return Some(Place { contract, unit: found.unit.clone(), kind: found.kind, private, bound: true });
+        }
+        if private && let Some(person) = self.by_account(channel, account) {
+            let contract = match person.contracts.first() {
+                Some(first) if !self.default_contract.as_ref().is_some_and(|d| person.serves(d)) => first.clone(),
+                _ => self.default_contract.clone().or_else(|| person.contracts.first().cloned())?,
+            };
+            let kind =
+                if person.role.is_staff() { ConversationKind::Engineers } else { ConversationKind::Requesters };
+            return Some(Place { contract, unit: person.unit.clone(), kind, private, bound: true });
+        }
+        if let Some(domain) = self.file.domain.iter().find(|domain| domain.fits(account)) {
+            let contract = domain.contract.clone().or_else(|| self.default_contract.clone())?;
+            return Some(Place {
+                contract,
+                unit: domain.unit.clone(),
+                kind: ConversationKind::Requesters,
+                private,
+                bound: true,
+            });
+        }
+        let contract = self.default_contract.clone()?;
+        Some(Place { contract, unit: String::new(), kind: ConversationKind::Requesters, private, bound: false })
+    }
+
+    /// The maintenance window that covers a system of a contract now.
+    pub fn maintenance(&self, contract: &str, system: Option<&str>, now: Timestamp) -> Option<&Maintenance> {
+        self.file.maintenance.iter().find(|window| {
+            window.contract.as_deref().is_none_or(|c| c == contract)
+                && window.from <= now
+                && now < window.until
+                && (window.systems.is_empty() || system.is_some_and(|s| window.systems.iter().any(|w| w == s)))
+        })
+    }
+}

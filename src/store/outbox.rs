@@ -1,0 +1,309 @@
+//! What the desk says: written in the transaction that decided it, sent after, in order within a conversation.
+//!
+//! A row goes `ready` → `sending` → `sent`; or back to `ready` with a later time, or to `perhaps` (handed over, no answer)
+//! → `looking` (the platform is asked), or to `failed`, where it stays visible. A `sending` row whose holder died is
+//! looked for before it is sent again.
+
+use super::statement::statements;
+use super::{Store, StoreError, Write, json_rows, number_at, text_at};
+
+statements! {
+    /// Queues messages; a known key changes nothing.
+    ADD = "INSERT INTO outbox (id, key, conversation, ticket, kind, merge_key, created_at_ms, send_at_ms, body)
+           SELECT r.value ->> 0, r.value ->> 1, r.value ->> 2, r.value ->> 3, r.value ->> 4, r.value ->> 5,
+                  CAST(r.value ->> 6 AS BIGINT), CAST(r.value ->> 7 AS BIGINT), r.value ->> 8 FROM" rows
+          "WHERE true ON CONFLICT (key) DO NOTHING";
+    /// Messages that wait to be joined by others.
+    MERGEABLE = "SELECT o.id, o.key, o.conversation, o.ticket, o.kind, o.merge_key, o.state, o.created_at_ms, o.send_at_ms,
+                        o.attempts, o.external_id, o.body
+                   FROM outbox AS o JOIN" rows
+                "ON o.merge_key = r.value ->> 0
+                  WHERE o.state = 'ready' AND o.merge_key <> '' AND o.attempts = 0 AND o.send_at_ms > $2";
+    /// Joins another change to a waiting message.
+    REWRITE = "UPDATE outbox SET kind = d.a, body = d.b
+                 FROM (SELECT r.value ->> 0 AS id, r.value ->> 1 AS a, r.value ->> 2 AS b FROM" rows
+              ") AS d WHERE outbox.id = d.id AND outbox.state = 'ready'";
+    /// Takes messages that are due. A lane waits behind a message that is being retried or looked for.
+    CLAIM = "UPDATE outbox SET state = CASE WHEN state = 'ready' THEN 'sending' ELSE 'looking' END,
+                               claimed_by = $1, claimed_until_ms = $2
+              WHERE id IN (
+                    SELECT o.id FROM outbox AS o
+                     WHERE o.state IN ('ready', 'sending', 'perhaps', 'looking') AND o.send_at_ms <= $3
+                       AND (o.state IN ('ready', 'perhaps') OR o.claimed_until_ms <= $3)
+                       AND NOT EXISTS (
+                           SELECT 1 FROM outbox AS e
+                            WHERE e.conversation = o.conversation AND e.id < o.id
+                              AND e.state IN ('ready', 'sending', 'perhaps', 'looking')
+                              AND (e.state <> 'ready' OR e.attempts > 0))
+                     ORDER BY o.send_at_ms, o.id LIMIT $4" locked ")
+             RETURNING id, key, conversation, ticket, kind, merge_key, state, created_at_ms, send_at_ms, attempts,
+                       external_id, body";
+    /// Writes what became of taken messages.
+    SETTLE = "UPDATE outbox SET state = d.a, conversation = d.b, send_at_ms = d.c, attempts = d.e, taken_at_ms = d.f,
+                                external_id = d.g, problem = d.h, body = d.i, claimed_by = '', claimed_until_ms = 0
+                FROM (SELECT r.value ->> 0 AS id, r.value ->> 1 AS a, r.value ->> 2 AS b, CAST(r.value ->> 3 AS BIGINT) AS c,
+                             CAST(r.value ->> 4 AS BIGINT) AS e, CAST(r.value ->> 5 AS BIGINT) AS f, r.value ->> 6 AS g,
+                             r.value ->> 7 AS h, r.value ->> 8 AS i FROM" rows
+             ") AS d WHERE outbox.id = d.id AND outbox.state IN ('sending', 'looking')";
+    /// Forgets the claims of a process that is no more.
+    RELEASE = "UPDATE outbox SET claimed_until_ms = 0 WHERE state IN ('sending', 'looking')";
+    /// When the next message is due.
+    NEXT = "SELECT CASE WHEN state IN ('sending', 'looking') THEN claimed_until_ms ELSE send_at_ms END FROM outbox
+             WHERE state IN ('ready', 'sending', 'perhaps', 'looking') ORDER BY send_at_ms, id LIMIT 1";
+    /// Messages of ours that somebody quotes.
+    QUOTED = "SELECT o.conversation, o.external_id, o.ticket, o.kind, o.body FROM outbox AS o JOIN" rows
+             "ON o.conversation = r.value ->> 0 AND o.external_id = r.value ->> 1 WHERE o.external_id <> ''";
+    /// What was said about a ticket.
+    SAID_OF = "SELECT id, key, conversation, ticket, kind, merge_key, state, created_at_ms, send_at_ms, attempts, external_id, body
+                 FROM outbox WHERE ticket = $1 AND ticket <> '' ORDER BY id LIMIT 1000";
+    /// How many wait and how many failed.
+    COUNTS = "SELECT (SELECT count(*) FROM outbox WHERE state IN ('ready', 'sending', 'perhaps', 'looking')),
+                     (SELECT count(*) FROM outbox WHERE state = 'failed')";
+    /// Failed messages, newest first.
+    FAILED = "SELECT id, key, conversation, ticket, kind, merge_key, state, created_at_ms, send_at_ms, attempts, external_id, body
+                FROM outbox WHERE state = 'failed' ORDER BY id DESC LIMIT $1";
+    /// What was said in conversations lately, newest first: the sandbox page and the history of a seat.
+    SAID_IN = "SELECT id, key, conversation, ticket, kind, merge_key, state, created_at_ms, taken_at_ms, attempts, external_id, body
+                 FROM outbox WHERE id > $1 ORDER BY id LIMIT $2";
+}
+
+/// Where an outgoing message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutboxState {
+    /// Waits for its time.
+    Ready,
+    /// Being handed over.
+    Sending,
+    /// Handed over without an answer; the platform will be asked.
+    Perhaps,
+    /// The platform is being asked.
+    Looking,
+    /// Taken by the channel.
+    Sent,
+    /// Not deliverable; visible until somebody deals with it.
+    Failed,
+}
+
+impl OutboxState {
+    /// The name in the database.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Sending => "sending",
+            Self::Perhaps => "perhaps",
+            Self::Looking => "looking",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        match text {
+            "sending" => Self::Sending,
+            "perhaps" => Self::Perhaps,
+            "looking" => Self::Looking,
+            "sent" => Self::Sent,
+            "failed" => Self::Failed,
+            _ => Self::Ready,
+        }
+    }
+}
+
+/// A message to be said.
+#[derive(Debug, Clone)]
+pub struct OutboxRow {
+    /// Our id; the order within a conversation.
+    pub id: String,
+    /// Unique key: what it is a consequence of.
+    pub key: String,
+    /// Full name of the conversation.
+    pub conversation: String,
+    /// `contract#number`, where it is about a ticket.
+    pub ticket: String,
+    /// Kind.
+    pub kind: String,
+    /// Conversation and ticket whose changes become one message; empty where it stands alone.
+    pub merge_key: String,
+    /// State.
+    pub state: OutboxState,
+    /// When it was decided.
+    pub created_at_ms: i64,
+    /// When it may be sent.
+    pub send_at_ms: i64,
+    /// Tries so far.
+    pub attempts: i64,
+    /// The platform's id, once taken.
+    pub external_id: String,
+    /// The message as JSON.
+    pub body: String,
+}
+
+/// What became of a taken message.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// Row.
+    pub id: String,
+    /// New state.
+    pub state: OutboxState,
+    /// Conversation, changed where another way is tried.
+    pub conversation: String,
+    /// When to try or look again.
+    pub send_at_ms: i64,
+    /// Tries so far.
+    pub attempts: i64,
+    /// When the channel took it; 0 if it has not.
+    pub taken_at_ms: i64,
+    /// The platform's id.
+    pub external_id: String,
+    /// Why it failed, for people.
+    pub problem: String,
+    /// The message as JSON, changed where another way is tried.
+    pub body: String,
+}
+
+fn outbox_row(row: &sqlx::any::AnyRow) -> OutboxRow {
+    OutboxRow {
+        id: text_at(row, 0),
+        key: text_at(row, 1),
+        conversation: text_at(row, 2),
+        ticket: text_at(row, 3),
+        kind: text_at(row, 4),
+        merge_key: text_at(row, 5),
+        state: OutboxState::parse(&text_at(row, 6)),
+        created_at_ms: number_at(row, 7),
+        send_at_ms: number_at(row, 8),
+        attempts: number_at(row, 9),
+        external_id: text_at(row, 10),
+        body: text_at(row, 11),
+    }
+}
+
+impl Write {
+    /// Queues messages; one whose key is known is left as it is.
+    pub async fn outbox_add(&mut self, messages: &[OutboxRow]) -> Result<u64, StoreError> {
+        let rows: Vec<_> = messages
+            .iter()
+            .map(|m| {
+                (
+                    &m.id,
+                    &m.key,
+                    &m.conversation,
+                    &m.ticket,
+                    &m.kind,
+                    &m.merge_key,
+                    m.created_at_ms,
+                    m.send_at_ms,
+                    &m.body,
+                )
+            })
+            .collect();
+        let query = self.query(&ADD).bind(json_rows(&rows));
+        self.run(&ADD, query).await
+    }
+
+    /// Waiting messages that further changes can join.
+    pub async fn outbox_mergeable(&mut self, keys: &[String], now_ms: i64) -> Result<Vec<OutboxRow>, StoreError> {
+        let rows: Vec<_> = keys.iter().map(|key| [key]).collect();
+        let query = self.query(&MERGEABLE).bind(json_rows(&rows)).bind(now_ms);
+        Ok(self.rows(&MERGEABLE, query).await?.iter().map(outbox_row).collect())
+    }
+
+    /// Replaces kind and body of waiting messages: `(id, kind, body)`.
+    pub async fn outbox_rewrite(&mut self, rows: &[(String, String, String)]) -> Result<u64, StoreError> {
+        let query = self.query(&REWRITE).bind(json_rows(rows));
+        self.run(&REWRITE, query).await
+    }
+
+    /// Takes up to `limit` messages that are due, in the order of their lanes.
+    pub async fn outbox_claim(
+        &mut self,
+        holder: &str,
+        until_ms: i64,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let query = self
+            .query(&CLAIM)
+            .bind(holder.to_owned())
+            .bind(until_ms)
+            .bind(now_ms)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let mut rows: Vec<OutboxRow> = self.rows(&CLAIM, query).await?.iter().map(outbox_row).collect();
+        rows.sort_by(|a, b| (a.send_at_ms, &a.id).cmp(&(b.send_at_ms, &b.id)));
+        Ok(rows)
+    }
+
+    /// Writes what became of taken messages.
+    pub async fn outbox_settle(&mut self, settled: &[Settled]) -> Result<u64, StoreError> {
+        let rows: Vec<_> = settled
+            .iter()
+            .map(|s| {
+                (
+                    &s.id,
+                    s.state.id(),
+                    &s.conversation,
+                    s.send_at_ms,
+                    s.attempts,
+                    s.taken_at_ms,
+                    &s.external_id,
+                    &s.problem,
+                    &s.body,
+                )
+            })
+            .collect();
+        let query = self.query(&SETTLE).bind(json_rows(&rows));
+        self.run(&SETTLE, query).await
+    }
+
+    /// Forgets the claims of a process that is no more; for the only instance of a SQLite database, at its start.
+    pub async fn outbox_release(&mut self) -> Result<u64, StoreError> {
+        let query = self.query(&RELEASE);
+        self.run(&RELEASE, query).await
+    }
+
+    /// Messages of ours by conversation and external id: `(conversation, external_id, ticket, kind, body)`.
+    pub async fn outbox_quoted(
+        &mut self,
+        keys: &[(String, String)],
+    ) -> Result<Vec<(String, String, String, String, String)>, StoreError> {
+        let query = self.query(&QUOTED).bind(json_rows(keys));
+        let rows = self.rows(&QUOTED, query).await?;
+        Ok(rows
+            .iter()
+            .map(|row| (text_at(row, 0), text_at(row, 1), text_at(row, 2), text_at(row, 3), text_at(row, 4)))
+            .collect())
+    }
+}
+
+impl Store {
+    /// When the next outgoing message is due, in milliseconds.
+    pub async fn next_outgoing(&self) -> Result<Option<i64>, StoreError> {
+        let rows = self.rows(&NEXT, sqlx::query(NEXT.on(self.engine))).await?;
+        Ok(rows.first().map(|row| number_at(row, 0)))
+    }
+
+    /// How many outgoing messages wait, and how many failed.
+    pub async fn outbox_counts(&self) -> Result<(i64, i64), StoreError> {
+        let rows = self.rows(&COUNTS, sqlx::query(COUNTS.on(self.engine))).await?;
+        Ok(rows.first().map_or((0, 0), |row| (number_at(row, 0), number_at(row, 1))))
+    }
+
+    /// What was said about a ticket (`contract#number`).
+    pub async fn said_of(&self, ticket: &str) -> Result<Vec<OutboxRow>, StoreError> {
+        let query = sqlx::query(SAID_OF.on(self.engine)).bind(ticket);
+        Ok(self.rows(&SAID_OF, query).await?.iter().map(outbox_row).collect())
+    }
+
+    /// Failed messages, newest first.
+    pub async fn failed(&self, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+        let query = sqlx::query(FAILED.on(self.engine)).bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        Ok(self.rows(&FAILED, query).await?.iter().map(outbox_row).collect())
+    }
+
+    /// Up to `limit` messages after the id `after`, in order; `send_at_ms` holds when they were taken.
+    pub async fn said_after(&self, after: &str, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+        let query =
+            sqlx::query(SAID_IN.on(self.engine)).bind(after).bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        Ok(self.rows(&SAID_IN, query).await?.iter().map(outbox_row).collect())
+    }
+}
