@@ -4,6 +4,8 @@
 //! place with SQL; the desk, where messages, language, promises and storage meet. `docs/architecture.md` draws the house.
 
 pub mod clock;
+pub mod desk;
 pub mod ids;
 pub mod rules;
 pub mod store;
+

@@ -191,6 +191,7 @@ pub struct Action {
 
 /// What may be sent over a channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of abilities, each there or not")]
 pub struct Capabilities {
     /// Whether a message may carry buttons.
     pub buttons: bool,

@@ -12,7 +12,10 @@ static PHONE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^(?:\+?86[- ]?)?(?:1[3-9]\d{9}|0\d{2,3}-?\d{7,8}|\d{7,8}|[1-9]\d{3,5})$").expect("tested below")
 });
 static DURATION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"([0-9]+(?:\.[0-9]+)?|半|[一二两三四五六七八九十]+)\s*(个半小时|个?小时|个?钟头|分钟?|min|h|天|日)(半)?").expect("tested below")
+    Regex::new(
+        r"([0-9]+(?:\.[0-9]+)?|半|[一二两三四五六七八九十]+)\s*(个半小时|个?小时|个?钟头|分钟?|min|h|天|日)(半)?",
+    )
+    .expect("tested below")
 });
 static DATE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?:\d{4}[-/.年])?\d{1,2}[-/.月]\d{1,2}[日号]?|大?[今明后]天|下?周[一二三四五六日天]|下?星期[一二三四五六日天]|\d{1,2}[日号]").expect("tested below")
@@ -38,7 +41,9 @@ pub(crate) fn fill(command: &mut Command, at: usize, reader: &Reader<'_>) {
         CommandName::Assign | CommandName::Assist | CommandName::Dispatch => {
             command.people = people(&typed, reader.lexicon);
             let named = command.people.last().and_then(|last| typed.rfind(last.as_str()).map(|at| at + last.len()));
-            command.text = typed[named.unwrap_or(0)..].trim_start_matches([' ', '，', ',', '。', '处', '理', '跟', '进']).to_owned();
+            command.text = typed[named.unwrap_or(0)..]
+                .trim_start_matches([' ', '，', ',', '。', '处', '理', '跟', '进'])
+                .to_owned();
         }
         CommandName::Swap => {
             let named = people(&typed, reader.lexicon);
@@ -50,7 +55,8 @@ pub(crate) fn fill(command: &mut Command, at: usize, reader: &Reader<'_>) {
         CommandName::Severity | CommandName::Upgrade => severity(command, rest, &typed, reader.lexicon),
         CommandName::Category => {
             let word = rest.trim_start_matches(['为', '成', '到', '至', ' ']).trim_end_matches(['.', '!']);
-            command.word = (!word.is_empty()).then(|| reader.lexicon.category_word(word).unwrap_or_else(|| word.to_owned()));
+            command.word =
+                (!word.is_empty()).then(|| reader.lexicon.category_word(word).unwrap_or_else(|| word.to_owned()));
             command.text = typed;
         }
         CommandName::Evaluate => evaluate(command, at, reader),
@@ -104,9 +110,17 @@ pub(crate) fn fill(command: &mut Command, at: usize, reader: &Reader<'_>) {
 fn severity(command: &mut Command, rest: &str, typed: &str, lexicon: &Lexicon) {
     let word = rest.trim_start_matches(['为', '成', '到', '至', ' ', ':']);
     let first = word.split([' ', ',', '.', '!']).next().unwrap_or_default();
-    command.text = typed.to_owned();
+    typed.clone_into(&mut command.text);
     if command.name == CommandName::Upgrade {
-        let step = [("开始", "start"), ("start", "start"), ("完成", "finish"), ("结束", "finish"), ("finish", "finish"), ("done", "finish"), ("回滚", "finish")];
+        let step = [
+            ("开始", "start"),
+            ("start", "start"),
+            ("完成", "finish"),
+            ("结束", "finish"),
+            ("finish", "finish"),
+            ("done", "finish"),
+            ("回滚", "finish"),
+        ];
         if let Some((_, id)) = step.iter().find(|(zh, _)| word.contains(zh)) {
             command.word = Some((*id).to_owned());
             return;
@@ -121,7 +135,8 @@ fn severity(command: &mut Command, rest: &str, typed: &str, lexicon: &Lexicon) {
         return;
     }
     command.word = Some(lexicon.severity_word(first).unwrap_or_else(|| first.to_owned()));
-    command.text = word[first.len()..].trim_matches([' ', ',', '.']).to_owned();
+    let behind = typed.split_once(char::is_whitespace).map_or("", |(_, text)| text);
+    behind.trim().clone_into(&mut command.text);
 }
 
 /// 评价 [N] 1–5 意见. One number alone is the mark, for the ticket is often clear and the mark never is.
@@ -133,7 +148,8 @@ fn evaluate(command: &mut Command, at: usize, reader: &Reader<'_>) {
         text[digits..].trim_start_matches([' ', ',', ':']).to_owned()
     };
     if let Some(found) = ticket_at(&plain[here..]) {
-        let single = !found.explicit && score_at(&digits_then_space(&plain[here..])).is_none() && found.ticket.number <= 5;
+        let single =
+            !found.explicit && score_at(&digits_then_space(&plain[here..])).is_none() && found.ticket.number <= 5;
         if !single {
             command.ticket = Some(found.ticket);
             here += found.len;
@@ -161,7 +177,20 @@ pub(crate) fn score_at(text: &str) -> Option<(u8, usize)> {
         };
         return Some((score, whole.end()));
     }
-    for (word, score) in [("非常满意", 5), ("很满意", 5), ("非常不满意", 1), ("很不满意", 1), ("不满意", 2), ("基本满意", 4), ("比较满意", 4), ("满意", 5), ("一般", 3), ("很差", 1), ("好评", 5), ("差评", 1)] {
+    for (word, score) in [
+        ("非常满意", 5),
+        ("很满意", 5),
+        ("非常不满意", 1),
+        ("很不满意", 1),
+        ("不满意", 2),
+        ("基本满意", 4),
+        ("比较满意", 4),
+        ("满意", 5),
+        ("一般", 3),
+        ("很差", 1),
+        ("好评", 5),
+        ("差评", 1),
+    ] {
         if text.starts_with(word) {
             return Some((score, word.len()));
         }
@@ -171,31 +200,56 @@ pub(crate) fn score_at(text: &str) -> Option<(u8, usize)> {
     (next.is_none_or(|next| !next.is_ascii_digit())).then_some((digit - b'0', 1))
 }
 
+/// The words of a typed text with their places.
+fn words_of(typed: &str) -> Vec<(usize, &str)> {
+    let parts = |c: char| c.is_whitespace() || matches!(c, '，' | ',');
+    let mut words = Vec::new();
+    let mut start = None;
+    for (at, character) in typed.char_indices() {
+        if !parts(character) {
+            start.get_or_insert(at);
+        } else if let Some(from) = start.take() {
+            words.push((from, &typed[from..at]));
+        }
+    }
+    if let Some(from) = start {
+        words.push((from, &typed[from..]));
+    }
+    words
+}
+
 /// 代报 单位 人 电话 文, each part as far as it is there.
 fn on_behalf(command: &mut Command, typed: &str) {
-    let words: Vec<&str> = typed.split([' ', '\u{3000}', '，', ',', '\n', '\t']).filter(|word| !word.is_empty()).collect();
-    let phone = words.iter().take(5).position(|word| PHONE.is_match(&normalise(word).text));
-    let (before, after) = match phone {
-        Some(at) => (&words[..at], &words[at + 1..]),
-        None => words.split_at(words.len().min(if words.get(1).is_some_and(|word| word.chars().count() <= 4) { 2 } else { 1 })),
+    let words = words_of(typed);
+    let phone = words.iter().take(5).position(|(_, word)| PHONE.is_match(&normalise(word).text));
+    let (before, after) = if let Some(at) = phone {
+        (&words[..at], &words[at + 1..])
+    } else {
+        // Without a number the second word is a name if it is as short as one.
+        let named = words.get(1).is_some_and(|(_, word)| word.chars().count() <= 4);
+        words.split_at(words.len().min(if named { 2 } else { 1 }))
     };
-    command.phone = phone.map(|at| normalise(words[at]).text);
+    command.phone = phone.map(|at| normalise(words[at].1).text);
     match before {
         [] => {}
-        [only] if looks_like_unit(only) || phone.is_none() => command.unit = Some((*only).to_owned()),
-        [only] => command.reporter = Some((*only).to_owned()),
-        [unit @ .., reporter] => {
-            command.unit = Some(unit.join(""));
+        [(_, only)] if looks_like_unit(only) || phone.is_none() => command.unit = Some((*only).to_owned()),
+        [(_, only)] => command.reporter = Some((*only).to_owned()),
+        [unit @ .., (_, reporter)] => {
+            command.unit = Some(unit.iter().map(|(_, word)| *word).collect());
             command.reporter = Some((*reporter).to_owned());
         }
     }
-    command.text = after.join(" ");
+    let text = after.first().map_or("", |(at, _)| &typed[*at..]);
+    text.trim().clone_into(&mut command.text);
 }
 
 fn looks_like_unit(word: &str) -> bool {
-    ["局", "委", "办", "厅", "院", "中心", "科", "处", "所", "银行", "公司", "支行", "街道", "镇", "乡", "县", "区", "市", "部", "会", "站", "大厅"]
-        .iter()
-        .any(|end| word.ends_with(end))
+    [
+        "局", "委", "办", "厅", "院", "中心", "科", "处", "所", "银行", "公司", "支行", "街道", "镇", "乡", "县", "区",
+        "市", "部", "会", "站", "大厅",
+    ]
+    .iter()
+    .any(|end| word.ends_with(end))
 }
 
 /// The people named in a text: with `@`, after 给, or by a known name.
@@ -250,12 +304,18 @@ pub fn duration_minutes(text: &str) -> Option<u32> {
     }
     let minutes = (count * unit).round();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked on the line")]
-    (minutes >= 1.0 && minutes <= 525_600.0).then_some(minutes as u32)
+    (1.0..=525_600.0).contains(&minutes).then_some(minutes as u32)
 }
 
 /// 1 to 99 in Chinese numerals.
 fn chinese(text: &str) -> Option<u32> {
-    let digit = |c: char| "一二三四五六七八九".chars().position(|d| d == c).and_then(|at| u32::try_from(at + 1).ok()).or((c == '两').then_some(2));
+    let digit = |c: char| {
+        "一二三四五六七八九"
+            .chars()
+            .position(|d| d == c)
+            .and_then(|at| u32::try_from(at + 1).ok())
+            .or((c == '两').then_some(2))
+    };
     let mut total = 0;
     for character in text.chars() {
         if character == '十' {

@@ -89,7 +89,8 @@ pub(crate) struct Found {
     pub example: String,
 }
 
-static CUES: LazyLock<Cues> = LazyLock::new(|| Cues::read(include_str!("../data/cues.toml")).expect("shipped data, loaded by a test"));
+static CUES: LazyLock<Cues> =
+    LazyLock::new(|| Cues::read(include_str!("../data/cues.toml")).expect("shipped data, loaded by a test"));
 
 /// The groups as shipped.
 pub(crate) fn cues() -> &'static Cues {
@@ -100,7 +101,10 @@ impl Cues {
     fn read(text: &str) -> Result<Cues, String> {
         let data: Data = toml::from_str(text).map_err(|error| error.to_string())?;
         let automaton = |words: &[&str]| {
-            AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(words).map_err(|error| error.to_string())
+            AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(words)
+                .map_err(|error| error.to_string())
         };
         let mut words = Vec::new();
         let mut of_word = Vec::new();

@@ -162,8 +162,10 @@ pub fn route_with(lines: &[RouteLine], faq: Option<&FaqIndex>, lexicon: &Lexicon
             both += usize::from(there && found);
         }
     }
-    let f1: BTreeMap<String, f64> =
-        table.iter().map(|(route, [there, found, both])| ((*route).to_owned(), share(2 * both, there + found))).collect();
+    let f1: BTreeMap<String, f64> = table
+        .iter()
+        .map(|(route, [there, found, both])| ((*route).to_owned(), share(2 * both, there + found)))
+        .collect();
     RouteFigures {
         n: lines.len(),
         accuracy: share(right, lines.len()),

@@ -185,24 +185,21 @@ impl FaqIndex {
         gate::sureness(self, text, hits)
     }
 
-    /// The gate's evidence, for a person who asks why it was answered or not.
+    /// The gate's evidence in figures, for a person who asks why it was answered or not.
     pub fn explain(&self, text: &str, hits: &[Hit]) -> String {
         gate::explain(self, text, hits)
     }
 
     /// Adds an entry or replaces the one with its id. Returns its place.
     pub fn insert(&mut self, entry: FaqEntry) -> usize {
-        let at = match self.places.get(&entry.id) {
-            Some(at) => {
-                let at = *at;
-                self.unindex(at);
-                at
-            }
-            None => {
-                self.entries.push(None);
-                self.lengths.push(0.0);
-                self.entries.len() - 1
-            }
+        let at = if let Some(at) = self.places.get(&entry.id) {
+            let at = *at;
+            self.unindex(at);
+            at
+        } else {
+            self.entries.push(None);
+            self.lengths.push(0.0);
+            self.entries.len() - 1
         };
         let document = document(&entry);
         let mut length = 0.0;

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 #[serde(deny_unknown_fields)]
 struct Data {
     drop: Vec<String>,
+    keep: Vec<String>,
     common: Vec<String>,
     fold: BTreeMap<String, Vec<String>>,
 }
@@ -22,7 +23,8 @@ struct Folding {
     common: HashSet<(char, char)>,
 }
 
-static FOLDING: LazyLock<Folding> = LazyLock::new(|| Folding::read(include_str!("../data/fold.toml")).expect("shipped data, loaded by a test"));
+static FOLDING: LazyLock<Folding> =
+    LazyLock::new(|| Folding::read(include_str!("../data/fold.toml")).expect("shipped data, loaded by a test"));
 
 /// Stands where a frame was dropped: pairs do not reach across it.
 const GAP: &str = " ";
@@ -31,7 +33,10 @@ impl Folding {
     fn read(text: &str) -> Result<Folding, String> {
         let data: Data = toml::from_str(text).map_err(|error| error.to_string())?;
         let automaton = |words: &[&str]| {
-            AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(words).map_err(|error| error.to_string())
+            AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(words)
+                .map_err(|error| error.to_string())
         };
         let mut words: Vec<&str> = Vec::new();
         let mut plain = Vec::new();
@@ -43,6 +48,10 @@ impl Folding {
                 words.push(word);
                 plain.push(to.clone());
             }
+        }
+        for word in &data.keep {
+            words.push(word);
+            plain.push(word.clone());
         }
         for word in &data.drop {
             words.push(word);
@@ -75,7 +84,22 @@ pub(crate) fn put_right(plain: &str) -> String {
 /// The folded form of a text as typed.
 pub(crate) fn fold(text: &str) -> String {
     let plain = put_right(&normalise(text).text);
-    FOLDING.words.replace_all(&plain, &FOLDING.plain)
+    let mut folded = String::with_capacity(plain.len() + 16);
+    FOLDING.words.replace_all_with(&plain, &mut folded, |found, word, folded| {
+        folded.push_str(if inside_latin(&plain, found.start(), found.end()) {
+            word
+        } else {
+            &FOLDING.plain[found.pattern().as_usize()]
+        });
+        true
+    });
+    folded
+}
+
+/// "ie" inside "client" is not the browser.
+fn inside_latin(plain: &str, start: usize, end: usize) -> bool {
+    let latin = |at: usize| plain.as_bytes().get(at).is_some_and(u8::is_ascii_alphanumeric);
+    (latin(start) && start > 0 && latin(start - 1)) || (latin(end - 1) && latin(end))
 }
 
 /// Whether two neighbouring characters are a word that proves nothing.
@@ -88,9 +112,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_word_is_folded_twice() {
+        let data: Data = toml::from_str(include_str!("../data/fold.toml")).unwrap();
+        let mut seen = HashSet::new();
+        for (to, from) in &data.fold {
+            assert!(seen.insert(to), "{to}");
+            for word in from {
+                assert!(seen.insert(word), "{word} is folded twice, or on to something else");
+            }
+        }
+    }
+
+    #[test]
     fn what_people_say_becomes_what_manuals_write() {
         Folding::read(include_str!("../data/fold.toml")).unwrap();
-        for (typed, plain) in [("U盾插了没反应", "ukey插 没有反应"), ("登陆不上", "无法登录"), ("帐号", "账号")] {
+        for (typed, plain) in [
+            ("U盾插了没反应", "ukey插 没有反应"),
+            ("登陆不上", "无法登录"),
+            ("帐号", "账号"),
+            ("不动产", "不动产"),
+            ("client", "client"),
+        ] {
             assert_eq!(fold(typed).trim(), plain);
         }
     }

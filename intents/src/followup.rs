@@ -8,18 +8,36 @@ use crate::intent::{Context, FollowUp, Intent, Speaker};
 pub(crate) fn reply(plain: &str, context: &Context<'_>) -> Option<(Intent, &'static str)> {
     let bare = plain.trim_matches([' ', '.', '!', ',', '~']);
     if context.confirm_reply {
-        let yes = ["是", "是的", "对", "对的", "嗯", "确认", "好", "好的", "可以", "yes", "y", "ok", "没错", "就是", "对对", "是这个"];
+        let yes = [
+            "是",
+            "是的",
+            "对",
+            "对的",
+            "嗯",
+            "确认",
+            "好",
+            "好的",
+            "可以",
+            "yes",
+            "y",
+            "ok",
+            "没错",
+            "就是",
+            "对对",
+            "是这个",
+        ];
         if bare.is_empty() && !plain.is_empty() || yes.contains(&bare) {
             return Some((Intent::AcceptSuggestion, "同意刚才的更正"));
         }
     }
     if context.choices > 0 {
-        if let Some(number) = choice(bare) {
-            if (1..=context.choices).contains(&number) {
-                return Some((Intent::Choice(number), "选了刚才列出的一项"));
-            }
+        if let Some(number) = choice(bare)
+            && (1..=context.choices).contains(&number)
+        {
+            return Some((Intent::Choice(number), "选了刚才列出的一项"));
         }
-        if ["都不是", "不是", "都不对", "没有", "其他", "都没有", "0", "以上都不是"].contains(&bare) {
+        if ["都不是", "不是", "都不对", "没有", "其他", "都没有", "0", "以上都不是"].contains(&bare)
+        {
             return Some((Intent::Request, "刚才列出的都不是"));
         }
     }
@@ -44,7 +62,11 @@ pub(crate) fn evaluation(plain: &str, own: &str, context: &Context<'_>) -> Optio
     }
     let expected = context.awaits_confirmation || context.quotes_ticket;
     let head = plain.trim_start_matches([' ', ',']);
-    let head = ["我给", "给个", "给你们", "给", "打个", "打", "评"].iter().find_map(|start| head.strip_prefix(start)).unwrap_or(head).trim_start();
+    let head = ["我给", "给个", "给你们", "给", "打个", "打", "评"]
+        .iter()
+        .find_map(|start| head.strip_prefix(start))
+        .unwrap_or(head)
+        .trim_start();
     let (score, len) = score_at(head)?;
     let (mark, behind) = (&head[..len], &head[len..]);
     // "3分钟了还没好" and "5" alone are no marks, nor is 满意 out of the blue.
@@ -68,12 +90,12 @@ pub(crate) fn kind(found: &[Found], names: &dyn Fn(&str) -> usize, context: &Con
     let urges = count("问处理结果");
     let denies = count("说仍然不行");
     let confirms = count("说已经好了");
-    if denies > 0 && denies >= confirms && urges <= denies {
+    if urges > 0 && urges >= confirms && urges >= denies {
+        return FollowUp::Urge;
+    }
+    if denies > 0 && denies >= confirms {
         // Before there is a solution "还是不行" is news about the fault; the desk decides by the ticket's state.
         return FollowUp::Deny;
-    }
-    if urges > 0 && urges >= confirms {
-        return FollowUp::Urge;
     }
     if confirms > 0 {
         return if count("故障说法") > 0 { FollowUp::Append } else { FollowUp::Confirm };

@@ -95,9 +95,8 @@ pub(crate) struct Grammar {
 const TICKET: &str =
     r"(?P<t>(?:工单|单号|单子)?[ ]*(?:#[ ]*)?(?:[a-z]{1,8}-)?[0-9]{1,9}[ ]*(?:号工单|号单子|号单|号)?)";
 
-static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
-    Grammar::read(include_str!("../data/commands.toml")).expect("shipped data, loaded by a test")
-});
+static GRAMMAR: LazyLock<Grammar> =
+    LazyLock::new(|| Grammar::read(include_str!("../data/commands.toml")).expect("shipped data, loaded by a test"));
 
 /// The grammar as shipped.
 pub(crate) fn grammar() -> &'static Grammar {
@@ -134,9 +133,8 @@ impl Grammar {
             .match_kind(MatchKind::LeftmostLongest)
             .build(&patterns)
             .map_err(|error| error.to_string())?;
-        let regex = |pattern: &str| {
-            Regex::new(&pattern.replace("{t}", TICKET)).map_err(|error| format!("{pattern}: {error}"))
-        };
+        let regex =
+            |pattern: &str| Regex::new(&pattern.replace("{t}", TICKET)).map_err(|error| format!("{pattern}: {error}"));
         let mut plain = Vec::new();
         for line in &data.plain {
             let engineers_only = line.role == "engineer";

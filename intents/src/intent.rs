@@ -1,6 +1,6 @@
 //! The two sides of the border: what the desk knows when a message arrives, and what it is told.
 
-use crate::command::Command;
+use crate::command::{Command, TicketRef};
 use crate::faq::{Band, Hit};
 use crate::slots::Slot;
 use serde::Serialize;
@@ -138,6 +138,8 @@ pub struct Routing {
     pub why: Vec<String>,
     /// The route that came second.
     pub second: Option<&'static str>,
+    /// A ticket named in words that are no command: "#3 现在到哪了".
+    pub ticket: Option<TicketRef>,
     /// A category id of the lexicon.
     pub category: Option<String>,
     /// A system id of the lexicon.

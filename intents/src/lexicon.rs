@@ -94,7 +94,8 @@ pub struct Lexicon {
 }
 
 static GENERAL: LazyLock<Lexicon> = LazyLock::new(|| {
-    let source: LexiconSource = toml::from_str(include_str!("../data/general.toml")).expect("shipped data, loaded by a test");
+    let source: LexiconSource =
+        toml::from_str(include_str!("../data/general.toml")).expect("shipped data, loaded by a test");
     Lexicon::new(&source)
 });
 
@@ -160,7 +161,8 @@ impl Lexicon {
         // A lexicon too large for the automaton (millions of states) would be a mistake of the
         // profile; routing goes on without it rather than panicking.
         let terms = if patterns.is_empty() { None } else { AhoCorasick::new(&patterns).ok() };
-        let mut people: Vec<String> = source.people.iter().map(|name| normalise(name).text).filter(|name| !name.is_empty()).collect();
+        let mut people: Vec<String> =
+            source.people.iter().map(|name| normalise(name).text).filter(|name| !name.is_empty()).collect();
         people.sort_by_key(|name| std::cmp::Reverse(name.len()));
         Lexicon { source: source.clone(), terms, meanings, people, parts }
     }
@@ -205,7 +207,8 @@ impl Lexicon {
             let Meaning::Category(i) = one.meaning else { continue };
             let inside = found.iter().any(|other| {
                 matches!(other.meaning, Meaning::Category(_))
-                    && other.start <= one.start && other.end >= one.end
+                    && other.start <= one.start
+                    && other.end >= one.end
                     && other.end - other.start > one.end - one.start
             });
             if !inside {
@@ -229,17 +232,23 @@ impl Lexicon {
         let typed = flat(typed);
         let word = typed.trim_end_matches(['级', '.', '!']);
         let word = word.trim_start_matches(['为', '成', '到', '至']);
-        let id = |id: &str| self.source.severities.iter().find(|known| known.id.eq_ignore_ascii_case(id)).map(|known| known.id.clone());
+        let id = |id: &str| {
+            self.source.severities.iter().find(|known| known.id.eq_ignore_ascii_case(id)).map(|known| known.id.clone())
+        };
         if let Some(id) = id(word) {
             return Some(id);
         }
         let by_name = match word {
             "一般" | "普通" | "一般故障" | "general" => "general",
-            "重大" | "重大紧急" | "重大紧急事件" | "重大故障" | "紧急" | "严重" | "特大" | "major" => "major",
+            "重大" | "重大紧急" | "重大紧急事件" | "重大故障" | "紧急" | "严重" | "特大" | "major" => {
+                "major"
+            }
             _ => "",
         };
         if !by_name.is_empty() {
-            return Some(id(by_name).unwrap_or_else(|| if self.source.severities.is_empty() { by_name.to_owned() } else { word.to_owned() }));
+            return Some(id(by_name).unwrap_or_else(|| {
+                if self.source.severities.is_empty() { by_name.to_owned() } else { word.to_owned() }
+            }));
         }
         let letter = match word {
             "a" | "一" => "A",
@@ -278,10 +287,5 @@ impl Lexicon {
         let known = self.people.iter().find(|known| plain.text.starts_with(known.as_str()))?;
         let (from, to) = plain.original(0, known.len());
         text.get(from..to)
-    }
-
-    /// Names of people anywhere in a plain text.
-    pub(crate) fn mentions_person(&self, plain: &str) -> bool {
-        self.people.iter().any(|known| plain.contains(known.as_str()))
     }
 }

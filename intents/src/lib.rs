@@ -20,6 +20,7 @@
 //! ```
 
 mod arguments;
+mod colloquial;
 mod command;
 mod cues;
 pub mod eval;
@@ -37,6 +38,7 @@ mod route;
 mod severity;
 mod slots;
 mod speech;
+mod talk;
 mod terms;
 mod ticket;
 mod typo;

@@ -44,10 +44,16 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     // A port and a prefix length belong to the address. Full-width digits and dots are still an address.
     Patterns {
         ip: regex(r"[0-9０-９]{1,3}(?:[.．。][0-9０-９]{1,3}){3}(?:[:：][0-9]{1,5}|/[0-9]{1,2})?"),
-        ip6: regex(r"(?i)(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{1,4}|(?:[0-9a-f]{1,4}:){1,6}:(?:[0-9a-f]{1,4})?(?::[0-9a-f]{1,4})*"),
-        url: regex(r"(?i)\b(?:https?|ftp|jdbc:[a-z:]+|ssh|ws|wss|rtsp)://[^\s，。；、）)”」\p{Han}]+"),
-        host: regex(r"(?i)\b(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:com|cn|net|org|gov|local|lan|internal|intra|corp)(?:\.[a-z]{2})?(?::\d{1,5})?(?:/[^\s，。；\p{Han}]*)?|(?:主机名?|服务器名?|机器名|hostname|host)[是为:：= ]{1,3}[a-z][a-z0-9._-]{2,40}"),
-        account: regex(r"(?i)(账号|帐号|账户|帐户|用户名|登录名|密码|口令|口令牌|passwd|password|pwd|user(?:name)?|account|token|密钥|secret)([是为:：=\s]{1,3})([A-Za-z0-9!@#$%^&*()_+\-=\[\]{};'\\|.<>/?~`]{2,64})"),
+        ip6: regex(
+            r"(?i)(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{1,4}|(?:[0-9a-f]{1,4}:){1,6}:(?:[0-9a-f]{1,4})?(?::[0-9a-f]{1,4})*",
+        ),
+        url: regex(r"(?i)(?-u:\b)(?:https?|ftp|jdbc:[a-z:]+|ssh|ws|wss|rtsp)://[^\s，。；、）)”」\p{Han}]+"),
+        host: regex(
+            r"(?i)(?-u:\b)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:com|cn|net|org|gov|local|lan|internal|intra|corp)(?:\.[a-z]{2})?(?::[0-9]{1,5})?(?:/[^\s，。；\p{Han}]*)?|(?:主机名?|服务器名?|机器名|hostname|host)[是为:：= ]{1,3}[a-z][a-z0-9._-]{2,40}",
+        ),
+        account: regex(
+            r"(?i)(账号|帐号|账户|帐户|用户名|登录名|密码|口令|口令牌|passwd|password|pwd|user(?:name)?|account|token|密钥|secret)([是为:：=\s]{1,3})([A-Za-z0-9!@#$%^&*()_+\-=\[\]{};'\\|.<>/?~`]{2,64})",
+        ),
         digits: regex(r"[0-9]{17}[0-9Xx]"),
         phone: regex(r"(?:\+?86[- ]?)?1[3-9][0-9](?:[- ]?[0-9]{4}){2}"),
     }
@@ -70,15 +76,33 @@ pub fn mask(text: &str, rules: &MaskRules) -> String {
         text = text.replace(word.as_str(), MASK);
     }
     if rules.account {
-        text = patterns.account.replace_all(&text, |found: &Captures<'_>| format!("{}{}{MASK}", &found[1], &found[2])).into_owned();
+        text = patterns
+            .account
+            .replace_all(&text, |found: &Captures<'_>| format!("{}{}{MASK}", &found[1], &found[2]))
+            .into_owned();
     }
     if rules.host {
         text = patterns.url.replace_all(&text, MASK).into_owned();
         text = patterns.host.replace_all(&text, MASK).into_owned();
     }
     if rules.ip {
-        text = patterns.ip.replace_all(&text, |found: &Captures<'_>| if address(&found[0]) { MASK.to_owned() } else { found[0].to_owned() }).into_owned();
-        text = patterns.ip6.replace_all(&text, |found: &Captures<'_>| if found[0].len() > 7 || found[0].contains("::") && found[0].len() > 3 { MASK.to_owned() } else { found[0].to_owned() }).into_owned();
+        text = patterns
+            .ip
+            .replace_all(
+                &text,
+                |found: &Captures<'_>| if address(&found[0]) { MASK.to_owned() } else { found[0].to_owned() },
+            )
+            .into_owned();
+        text = patterns
+            .ip6
+            .replace_all(&text, |found: &Captures<'_>| {
+                if found[0].len() > 7 || found[0].contains("::") && found[0].len() > 3 {
+                    MASK.to_owned()
+                } else {
+                    found[0].to_owned()
+                }
+            })
+            .into_owned();
     }
     if rules.id_card {
         text = alone(&text, &patterns.digits, id_card);

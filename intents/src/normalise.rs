@@ -61,11 +61,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
             Some((pair.next()?, pair.next()?))
         })
         .collect();
-    Tables {
-        simplified,
-        faces: data.faces.into_iter().collect(),
-        slips: data.slips.into_iter().collect(),
-    }
+    Tables { simplified, faces: data.faces.into_iter().collect(), slips: data.slips.into_iter().collect() }
 });
 
 /// Slips of the hand and what they mean; the folding lexicon begins with them.
@@ -86,11 +82,10 @@ fn plain(character: char) -> Option<char> {
             char::from_u32(plain).unwrap_or(' ').to_ascii_lowercase()
         }
         '、' | '､' => ',',
-        '。' | '｡' => '.',
+        '。' | '｡' | '…' => '.',
         '“' | '”' | '„' => '"',
         '‘' | '’' => '\'',
         '—' | '–' | '−' | '‐' => '-',
-        '…' => '.',
         '【' | '〔' => '[',
         '】' | '〕' => ']',
         '￥' => '¥',
@@ -117,11 +112,11 @@ pub fn normalise(text: &str) -> Normal {
             continue;
         }
         let end = at + character.len_utf8();
-        if character == '/' {
-            if let Some(face) = face(&text[end..]) {
-                skip_to = end + face;
-                continue;
-            }
+        if character == '/'
+            && let Some(face) = face(&text[end..])
+        {
+            skip_to = end + face;
+            continue;
         }
         let Some(plain) = plain(character) else { continue };
         let repeated = plain == last && (plain == ' ' || matches!(plain, '!' | '?' | ',' | '.' | '~'));
@@ -162,7 +157,8 @@ fn close_up(normal: Normal) -> Normal {
     while at < characters.len() {
         let mut end = at;
         let alone = |i: usize| {
-            is_han(characters[i]) && characters.get(i + 1).is_none_or(|next| !is_han(*next))
+            is_han(characters[i])
+                && characters.get(i + 1).is_none_or(|next| !is_han(*next))
                 && (i == 0 || !is_han(characters[i - 1]))
         };
         if alone(at) {

@@ -9,7 +9,6 @@ use crate::lexicon::Lexicon;
 use crate::normalise::Normal;
 use crate::speech::begins_quoted;
 use crate::ticket::{Found, ends_word, ticket_at};
-use crate::typo;
 
 /// What the grammar made of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +29,7 @@ pub(crate) struct Reader<'a> {
     pub normal: &'a Normal,
     pub context: &'a Context<'a>,
     pub lexicon: &'a Lexicon,
-    grammar: &'static Grammar,
+    pub(crate) grammar: &'static Grammar,
 }
 
 /// Reads a command out of somebody's own words.
@@ -43,8 +42,8 @@ pub(crate) fn parse(own: &str, normal: &Normal, context: &Context<'_>, lexicon: 
     reader.read()
 }
 
-impl<'a> Reader<'a> {
-    fn engineer(&self) -> bool {
+impl Reader<'_> {
+    pub(crate) fn engineer(&self) -> bool {
         self.context.speaker != Speaker::Requester
     }
 
@@ -110,12 +109,11 @@ impl<'a> Reader<'a> {
             let named = self.grammar.desk_names.iter().find(|name| {
                 rest.strip_prefix(name.as_str()).is_some_and(|behind| behind.starts_with([' ', ',', ':']))
             });
-            match named {
-                Some(name) => at += skipped + name.len(),
-                None => {
-                    at += skipped;
-                    break;
-                }
+            if let Some(name) = named {
+                at += skipped + name.len();
+            } else {
+                at += skipped;
+                break;
             }
         }
         (at, person)
@@ -143,7 +141,11 @@ impl<'a> Reader<'a> {
         let mut here = at + verb.len;
         // "上门一下 3", "认领一下3"
         for softener in ["一下", "下"] {
-            if text[here..].starts_with(softener) && text[here + softener.len()..].trim_start().starts_with(['#', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) {
+            if text[here..].starts_with(softener)
+                && text[here + softener.len()..]
+                    .trim_start()
+                    .starts_with(['#', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+            {
                 here += softener.len();
             }
         }
@@ -151,19 +153,20 @@ impl<'a> Reader<'a> {
         let gap = behind.len() - behind.trim_start_matches([' ', ':', ',']).len();
         let rest_at = here + gap;
         let rest = &text[rest_at..];
-        if verb.number && verb.name != CommandName::Evaluate {
-            if let Some(found) = ticket_at(rest) {
-                let after = &rest[found.len..];
-                if asks(after) && !slash {
+        if verb.number
+            && verb.name != CommandName::Evaluate
+            && let Some(found) = ticket_at(rest)
+        {
+            let after = &rest[found.len..];
+            if asks(after) && !slash {
+                return Parsed::No;
+            }
+            let glued = found_glued(after, &found);
+            if slash || found.explicit || glued.is_none_or(|c| !c.is_alphabetic()) || gap > 0 || self.engineer() {
+                if !self.engineer() && verb.ambiguous && gap == 0 && !found.explicit && !ends_word(after) {
                     return Parsed::No;
                 }
-                let glued = found_glued(after, &found);
-                if slash || found.explicit || glued.is_none_or(|c| !c.is_alphabetic()) || gap > 0 || self.engineer() {
-                    if !self.engineer() && verb.ambiguous && gap == 0 && !found.explicit && !ends_word(after) {
-                        return Parsed::No;
-                    }
-                    return self.command(verb.name, Some(found.clone()), rest_at + found.len, "命令加编号");
-                }
+                return self.command(verb.name, Some(found.clone()), rest_at + found.len, "命令加编号");
             }
         }
         let bare = rest.trim_matches(['.', '!', '~', ' ', '?', '吧', '了', '啊', '哈']).is_empty();
@@ -174,32 +177,37 @@ impl<'a> Reader<'a> {
             return self.command(verb.name, None, rest_at, "斜杠命令");
         }
         if verb.name == CommandName::Evaluate {
-            return match rest.starts_with(|c: char| c.is_ascii_digit() || c == '#') || crate::arguments::score_at(rest).is_some() {
-                true => self.command(verb.name, None, rest_at, "评价"),
-                false => Parsed::No,
+            return if rest.starts_with(|c: char| c.is_ascii_digit() || c == '#')
+                || crate::arguments::score_at(rest).is_some()
+            {
+                self.command(verb.name, None, rest_at, "评价")
+            } else {
+                Parsed::No
             };
         }
         let spaced = gap > 0 && !text[here..rest_at].is_empty();
         let fits = match verb.rest {
             Rest::None => false,
-            Rest::People => rest.starts_with('@') || (self.engineer() && self.lexicon.begins_with_person(rest).is_some()),
+            Rest::People => {
+                rest.starts_with('@') || (self.engineer() && self.lexicon.begins_with_person(rest).is_some())
+            }
             Rest::Text => {
-                spaced && !asks(rest)
+                spaced
+                    && !asks(rest)
                     && (self.engineer() || (!verb.number && !verb.ambiguous) || verb.name == CommandName::Bind)
                     && self.text_fits(verb, rest)
             }
         };
-        match fits {
-            true => self.command(verb.name, None, rest_at, "命令，编号省略"),
-            false => Parsed::No,
-        }
+        if fits { self.command(verb.name, None, rest_at, "命令，编号省略") } else { Parsed::No }
     }
 
     /// Some words need more than a space behind them to be a command.
     fn text_fits(&self, verb: Verb, rest: &str) -> bool {
         match verb.name {
             CommandName::Weekly | CommandName::Monthly => {
-                rest.chars().count() <= 12 && (rest.starts_with(|c: char| c.is_ascii_digit()) || ["本", "上", "这"].iter().any(|p| rest.starts_with(p)))
+                rest.chars().count() <= 12
+                    && (rest.starts_with(|c: char| c.is_ascii_digit())
+                        || ["本", "上", "这"].iter().any(|p| rest.starts_with(p)))
             }
             CommandName::Severity => self.lexicon.severity_word(rest.split(' ').next().unwrap_or(rest)).is_some(),
             CommandName::Support => false,
@@ -216,9 +224,9 @@ impl<'a> Reader<'a> {
                 (true, true) => !rest.contains('?') && self.open_work(),
                 (true, false) => !rest.contains('?'),
                 (false, true) => {
-                    !decorated && self.context.quotes_ticket && verb.name.who() == Who::Anyone
+                    let meant = self.open_work() || self.context.awaits_confirmation;
+                    (!decorated && meant && verb.name.who() == Who::Anyone)
                         || (verb.name == CommandName::ConfirmReport && self.context.awaits_confirmation)
-                        || (verb.name == CommandName::Withdraw && !decorated && self.context.open_tickets > 0)
                 }
                 (false, false) => !decorated,
             };
@@ -262,7 +270,8 @@ impl<'a> Reader<'a> {
         let person = matches!(verb.rest, Rest::People);
         let to = ["给", "@", "到", "由"].iter().any(|to| behind.trim_start().starts_with(to));
         let level = verb.name == CommandName::Severity;
-        let ends = ends_word(behind) || ["吧", "一下", "成", "为"].iter().any(|p| behind.starts_with(p));
+        let points = text[here..here + verb.len].ends_with(['到', '为']);
+        let ends = points || ends_word(behind) || ["吧", "一下", "成", "为"].iter().any(|p| behind.starts_with(p));
         if !(ends || (person && (to || self.engineer())) || (level && self.engineer())) {
             return self.number_alone(&found, at, here);
         }
@@ -277,92 +286,10 @@ impl<'a> Reader<'a> {
         self.command(verb.name, Some(found), rest_at, "编号加命令")
     }
 
-    /// A number that can only be a ticket, followed by text without a command.
-    fn number_alone(&self, found: &Found, at: usize, here: usize) -> Parsed {
-        let text = &self.normal.text;
-        let rest = text[here..].trim();
-        let plain = self.plain_words(at);
-        if plain != Parsed::No {
-            return plain;
-        }
-        if !found.explicit {
-            return Parsed::No;
-        }
-        let status = Command { ticket: Some(found.ticket.clone()), ..Command::new(CommandName::Status) };
-        if asks(rest) || rest.contains(['?', '吗']) || rest.ends_with(['呢', '么']) || rest.contains("到哪") || rest.contains("怎么样") || rest.contains("进展") || rest.contains("进度") || rest.contains("没有") || rest.ends_with('没') {
-            return Parsed::AsksState(status);
-        }
-        if rest.is_empty() {
-            return Parsed::Command(Command { colloquial: true, ..status }, "只有编号");
-        }
-        if !self.engineer() || rest.chars().count() < 3 {
-            return Parsed::No;
-        }
-        // An engineer's "#3 已联系厂家" is very likely progress, but it would reach the requester: ask.
-        let mut suggestion = Command { ticket: Some(found.ticket.clone()), ..Command::new(CommandName::Progress) };
-        suggestion.text = self.typed(here, text.len());
-        Parsed::Unknown { typed: self.typed(at, text.len()), suggestion: Some(suggestion) }
-    }
-
-    /// The patterns of `[[plain]]`.
-    fn plain_words(&self, at: usize) -> Parsed {
-        let text = &self.normal.text[at..];
-        if self.grammar.unsupported.iter().any(|pattern| pattern.is_match(text)) && (self.engineer() || self.context.addressed) {
-            return Parsed::Unknown { typed: self.typed(at, self.normal.text.len()), suggestion: None };
-        }
-        if !text.contains(|c: char| c.is_ascii_digit()) && !text.contains("值班") {
-            return Parsed::No;
-        }
-        for plain in &self.grammar.plain {
-            if plain.engineers_only && !self.engineer() {
-                continue;
-            }
-            let Some(found) = plain.pattern.captures(text) else { continue };
-            let mut command = Command { colloquial: true, ..Command::new(plain.name) };
-            if let Some(number) = found.name("t") {
-                // Again with all that follows, so that "3楼" stays a floor.
-                let Some(ticket) = ticket_at(text[number.start()..].trim_start()) else { continue };
-                command.ticket = Some(ticket.ticket);
-            }
-            if let Some(who) = found.name("who") {
-                command.people = crate::arguments::people(&self.typed(at + who.start(), at + who.end()), self.lexicon);
-            }
-            if let Some(word) = found.name("word") {
-                command.word = Some(self.lexicon.severity_word(word.as_str()).unwrap_or_else(|| word.as_str().to_owned()));
-            }
-            if let Some(rest) = found.name("rest") {
-                command.text = self.typed(at + rest.start(), at + rest.end()).trim_start_matches([',', '，', '.', '。', ' ']).to_owned();
-            }
-            return Parsed::Command(command, "口语命令");
-        }
-        Parsed::No
-    }
-
-    /// A word that is nearly a command, in the place of one.
-    fn slip(&self, at: usize, slash: bool) -> Parsed {
-        let text = &self.normal.text;
-        let Some((len, name)) = typo::nearest(&text[at..], slash, self.engineer() && self.context.addressed, self.grammar)
-        else {
-            return Parsed::No;
-        };
-        let suggestion = name.and_then(|name| {
-            let rest_at = at + len;
-            let gap = text[rest_at..].len() - text[rest_at..].trim_start_matches([' ', ':', ',']).len();
-            let rest_at = rest_at + gap;
-            let found = ticket_at(&text[rest_at..]);
-            let after = rest_at + found.as_ref().map_or(0, |found| found.len);
-            match self.command(name, found, after, "") {
-                Parsed::Command(command, _) => Some(command),
-                _ => None,
-            }
-        });
-        Parsed::Unknown { typed: self.typed(at, text.len()), suggestion }
-    }
-
-    fn command(&self, name: CommandName, found: Option<Found>, rest_at: usize, how: &'static str) -> Parsed {
+    /// A command with its arguments from `rest_at` on.
+    pub(crate) fn command(&self, name: CommandName, found: Option<Found>, rest_at: usize, how: &'static str) -> Parsed {
         let mut command = Command { ticket: found.map(|found| found.ticket), ..Command::new(name) };
         fill(&mut command, rest_at, self);
-        // "升级 3 A" and "升级 #45 为A级" speak of the severity.
         Parsed::Command(command, how)
     }
 
@@ -383,17 +310,29 @@ fn takes_people(name: CommandName) -> bool {
 }
 
 /// Whether the words behind a command's word turn it into a question or its opposite.
-fn asks(behind: &str) -> bool {
+pub(crate) fn asks(behind: &str) -> bool {
     let behind = behind.trim_start();
-    ["吗", "么", "没", "不了", "不", "多久", "怎么", "如何", "了吗", "了没", "了么", "得怎么样", "情况", "是什么", "在哪", "流程", "为什么"]
-        .iter()
-        .any(|word| behind.starts_with(word))
+    [
+        "吗",
+        "么",
+        "没",
+        "不了",
+        "不",
+        "多久",
+        "怎么",
+        "如何",
+        "了吗",
+        "了没",
+        "了么",
+        "得怎么样",
+        "情况",
+        "是什么",
+        "在哪",
+        "流程",
+        "为什么",
+    ]
+    .iter()
+    .any(|word| behind.starts_with(word))
         || behind.ends_with('?')
         || behind.ends_with('吗')
-}
-
-/// A second reading, for tests and for the correction of a slip that was accepted.
-#[cfg(test)]
-pub(crate) fn parse_text(text: &str, context: &Context<'_>, lexicon: &Lexicon) -> Parsed {
-    parse(text, &crate::normalise::normalise(text), context, lexicon)
 }

@@ -1,6 +1,7 @@
 //! The router: the answer to a question of the desk first, then commands by grammar, then what the
 //! weights of `data/cues.toml` say, given the context. Every decision carries its reasons.
 
+use crate::command::TicketRef;
 use crate::cues::{Cues, Found, Heard, ROUTES, Weights, cues};
 use crate::faq::{Band, FaqIndex};
 use crate::fold::put_right;
@@ -11,6 +12,8 @@ use crate::normalise::{is_han, normalise};
 use crate::parse::{Parsed, parse};
 use crate::slots::{Slot, SlotKind, slots};
 use crate::speech::speech;
+use crate::talk::{greets, thanks, without_marks, without_mentions};
+use crate::ticket::ticket_at;
 
 /// What a message is, for somebody in a context.
 pub fn route(text: &str, context: &Context<'_>, lexicon: &Lexicon, faq: Option<&FaqIndex>) -> Routing {
@@ -32,6 +35,7 @@ pub fn route_filtered(
         confidence: 1.0,
         why: Vec::new(),
         second: None,
+        ticket: named_ticket(&normal.text),
         category: None,
         system: None,
         severity: None,
@@ -63,7 +67,8 @@ pub fn route_filtered(
             routing.intent = Intent::Unknown { typed, suggestion };
             return routing;
         }
-        Parsed::AsksState(_) => {
+        Parsed::AsksState(state) => {
+            routing.ticket = state.ticket;
             routing.why.push("问某张工单的情况".to_owned());
             routing.confidence = 0.95;
             routing.intent = Intent::FollowUp(FollowUp::Urge);
@@ -79,15 +84,22 @@ pub fn route_filtered(
     }
     let message = Message::read(&put_right(&normal.text), context, lexicon);
     message.describe(&mut routing, text, lexicon);
-    if let Some(faq) = faq {
-        routing.faq = faq.search(&said.text, 3, filter);
-        routing.faq_band = faq.band(&said.text, &routing.faq);
-        let sure = faq.sureness(&said.text, &routing.faq);
+    if let Some(faq) = faq.filter(|_| message.letters > 0) {
+        routing.faq = faq.search(&message.commas, 3, filter);
+        routing.faq_band = faq.band(&message.commas, &routing.faq);
+        let sure = faq.sureness(&message.commas, &routing.faq);
         message.decide(&mut routing, sure);
     } else {
         message.decide(&mut routing, 0.0);
     }
     routing
+}
+
+/// The ticket that words name: `#3` anywhere, `3号` or a contract's code at the head.
+fn named_ticket(plain: &str) -> Option<TicketRef> {
+    let head = ticket_at(plain).filter(|found| found.explicit || plain[..found.len].ends_with('号'));
+    let found = head.or_else(|| plain.find('#').and_then(|at| ticket_at(&plain[at..])))?;
+    Some(found.ticket)
 }
 
 /// A message that is no command, looked at from all sides.
@@ -100,13 +112,16 @@ struct Message<'a> {
     context: &'a Context<'a>,
     terms: Vec<crate::lexicon::Occurrence>,
     mentions_other: bool,
+    attached: bool,
     object: Option<String>,
     letters: usize,
 }
 
 impl<'a> Message<'a> {
     fn read(plain: &str, context: &'a Context<'a>, lexicon: &Lexicon) -> Self {
-        let (plain, mentions_other) = without_mentions(plain, lexicon);
+        let attached =
+            ["[图片]", "[截图]", "[视频]", "[语音]", "[动画表情]", "[cq:image"].iter().any(|mark| plain.contains(mark));
+        let (plain, mentions_other) = without_mentions(&without_marks(plain), lexicon);
         let commas = plain.replace(' ', ",");
         let flat = plain.replace(' ', "");
         let table = cues();
@@ -114,7 +129,7 @@ impl<'a> Message<'a> {
         let terms = lexicon.occurrences(&flat);
         let object = table.object(&commas).map(str::to_owned);
         let letters = commas.chars().filter(|c| is_han(*c) || c.is_ascii_alphanumeric()).count();
-        Message { commas, flat, found, context, terms, mentions_other, object, letters }
+        Message { commas, flat, found, context, terms, mentions_other, attached, object, letters }
     }
 
     /// Category, system, severity and slots, whatever the route will be.
@@ -123,7 +138,12 @@ impl<'a> Message<'a> {
             let name = &self.flat[start..end];
             routing.why.push(format!("系统：{name}"));
             if let Some(at) = text.find(name) {
-                routing.slots.push(Slot { kind: SlotKind::System, text: name.to_owned(), start: at, end: at + name.len() });
+                routing.slots.push(Slot {
+                    kind: SlotKind::System,
+                    text: name.to_owned(),
+                    start: at,
+                    end: at + name.len(),
+                });
             }
             routing.system = Some(id);
         }
@@ -140,6 +160,7 @@ impl<'a> Message<'a> {
         let cues = cues();
         let mut sum = cues.bias;
         let mut reasons: Vec<(f32, String, Weights)> = Vec::new();
+        let mut explained = false;
         for (cue, found) in cues.groups.iter().zip(&self.found) {
             let heard = match cue.who {
                 None => true,
@@ -149,25 +170,43 @@ impl<'a> Message<'a> {
             if found.count == 0 || !heard {
                 continue;
             }
+            explained = true;
             let times = 1.0 + cue.more * f32::from(found.count.min(3) - 1);
             let weight = cue.weight.map(|weight| weight * times);
             add(&mut sum, weight);
-            let what = if found.example.is_empty() { cue.name.clone() } else { format!("{}「{}」", cue.name, found.example) };
+            let what = if found.example.is_empty() {
+                cue.name.clone()
+            } else {
+                format!("{}「{}」", cue.name, found.example)
+            };
             reasons.push((weight.iter().fold(0.0, |most, one| most.max(*one)), what, weight));
+        }
+        // Words that say nothing to us, from somebody who waits for us, are more likely about their ticket.
+        if !explained && self.context.open_tickets > 0 && self.context.speaker == Speaker::Requester {
+            add(&mut sum, cues.context("unexplained_open"));
         }
         for (name, holds) in self.facts(routing) {
             if holds {
                 add(&mut sum, cues.context(name));
             }
         }
-        self.weigh_faq(&mut sum, routing, sure, cues);
+        Self::weigh_faq(&mut sum, routing, sure, cues);
         let order = ranked(sum);
         let best = order[0].0;
+        if let Some(intent) = self.talk_alone(routing) {
+            routing.second = Some(ROUTES[best]).filter(|route| *route != "chitchat");
+            routing.confidence = 0.95;
+            routing.intent = intent;
+            routing.speak = self.speaks(routing);
+            return;
+        }
         let total: f32 = order.iter().map(|(_, logit)| (logit - order[0].1).exp()).sum();
         routing.confidence = 1.0 / total;
         routing.second = Some(ROUTES[order[1].0]);
         reasons.sort_by(|a, b| b.0.total_cmp(&a.0));
-        routing.why.extend(reasons.into_iter().filter(|(_, _, weight)| weight[best] > 0.0).take(3).map(|(_, what, _)| what));
+        routing
+            .why
+            .extend(reasons.into_iter().filter(|(_, _, weight)| weight[best] > 0.0).take(3).map(|(_, what, _)| what));
         routing.intent = self.intent(best, routing, cues);
         routing.speak = self.speaks(routing);
     }
@@ -181,7 +220,7 @@ impl<'a> Message<'a> {
             ("quotes_ticket", context.quotes_ticket),
             ("awaits_confirmation", context.awaits_confirmation),
             ("awaits_supply", context.awaits_supply),
-            ("attachment", context.has_attachment || self.attached()),
+            ("attachment", context.has_attachment || self.attached),
             ("engineer", context.speaker != Speaker::Requester),
             ("addressed", context.addressed || context.place == Place::Private),
             ("system", routing.system.is_some() || self.terms.iter().any(|one| one.meaning == Meaning::Request)),
@@ -191,12 +230,8 @@ impl<'a> Message<'a> {
         ]
     }
 
-    fn attached(&self) -> bool {
-        ["[图片]", "[截图]", "[视频]", "[语音]", "[cq:image"].iter().any(|mark| self.commas.contains(mark))
-    }
-
     /// An entry that surely answers speaks for a question, an unknown subject against one.
-    fn weigh_faq(&self, sum: &mut Weights, routing: &mut Routing, sure: f32, cues: &Cues) {
+    fn weigh_faq(sum: &mut Weights, routing: &mut Routing, sure: f32, cues: &Cues) {
         if routing.faq.is_empty() {
             return;
         }
@@ -216,10 +251,18 @@ impl<'a> Message<'a> {
             routing.why.push("工程师群里没有叫我".to_owned());
             return Intent::NotForUs;
         }
+        let presses =
+            ["急", "急急急", "急急", "很急", "加急", "急用", "在线等", "十万火急", "催", "顶", "快点", "速度", "急!"];
+        let joins = context.open_tickets > 0 || context.recent_ticket || context.quotes_ticket;
+        if joins && !staff && presses.contains(&self.commas.trim_matches([',', '.', '!', '~'])) {
+            routing.why.push("只是催促".to_owned());
+            return Intent::FollowUp(FollowUp::Append);
+        }
         let empty = self.letters == 0;
-        if empty && (context.has_attachment || self.attached()) {
+        if empty && (context.has_attachment || self.attached) {
             routing.why.push("只有图片或附件".to_owned());
-            let joins = context.open_tickets > 0 || context.recent_ticket || context.quotes_ticket || context.awaits_supply;
+            let joins =
+                context.open_tickets > 0 || context.recent_ticket || context.quotes_ticket || context.awaits_supply;
             return if joins {
                 Intent::FollowUp(if context.awaits_supply { FollowUp::Supply } else { FollowUp::Append })
             } else if addressed || !staff {
@@ -238,21 +281,26 @@ impl<'a> Message<'a> {
                 let number = |name: &str| cues.number(name);
                 Intent::FollowUp(followup::kind(&self.found, &number, context))
             }
-            _ => self.talk(staff, routing, cues),
+            _ => self.talk(staff, cues),
         }
     }
 
-    /// Which talk it is that needs no ticket.
-    fn talk(&self, staff: bool, routing: &mut Routing, cues: &Cues) -> Intent {
+    /// A greeting or thanks and nothing else, whatever the weights say.
+    fn talk_alone(&self, routing: &mut Routing) -> Option<Intent> {
         let bare = self.commas.trim_matches(['.', '!', '~', ',', '?']);
         if greets(bare) {
             routing.why.push("只是打招呼".to_owned());
-            return Intent::Greeting;
+            return Some(Intent::Greeting);
         }
         if thanks(bare) {
             routing.why.push("只是道谢".to_owned());
-            return Intent::Thanks;
+            return Some(Intent::Thanks);
         }
+        None
+    }
+
+    /// Which talk it is that needs no ticket.
+    fn talk(&self, staff: bool, cues: &Cues) -> Intent {
         if self.mentions_other || self.has(cues, "通知与安排") || (staff && self.has(cues, "工程师自述")) {
             return Intent::NotForUs;
         }
@@ -263,7 +311,8 @@ impl<'a> Message<'a> {
     fn speaks(&self, routing: &Routing) -> bool {
         let addressed = self.context.addressed || self.context.place == Place::Private;
         match &routing.intent {
-            Intent::Question => addressed || routing.faq_band == Band::Answer || routing.new_object || self.context.open_tickets > 0 && routing.faq_band == Band::Offer,
+            // Surely known: answered. Perhaps known, or about something of ours: at least a ticket. Else people's own affair.
+            Intent::Question => addressed || routing.faq_band != Band::None || routing.new_object,
             Intent::Request
             | Intent::FollowUp(_)
             | Intent::Evaluation { .. }
@@ -288,52 +337,4 @@ fn ranked(sum: Weights) -> [(usize, f32); 4] {
     let mut order = [(0, sum[0]), (1, sum[1]), (2, sum[2]), (3, sum[3])];
     order.sort_by(|a, b| b.1.total_cmp(&a.1));
     order
-}
-
-fn greets(bare: &str) -> bool {
-    let words = ["你好", "您好", "在吗", "在么", "在不在", "有人吗", "有人在吗", "hi", "hello", "哈喽", "嗨", "早", "早上好", "上午好", "中午好", "下午好", "晚上好", "大家好", "各位好", "老师好", "你好啊", "您好啊", "有人么", "在不", "喂", "早安"];
-    bare.split(',').all(|part| words.contains(&part.trim_end_matches(['?', '呀', '啊', '!']))) && !bare.is_empty()
-}
-
-fn thanks(bare: &str) -> bool {
-    let words = ["谢谢", "多谢", "感谢", "谢了", "谢啦", "辛苦", "辛苦了", "麻烦了", "谢谢您", "谢谢你", "谢谢大家", "非常感谢", "感谢感谢", "谢谢老师", "3q", "thanks", "thx", "谢谢啊", "辛苦啦", "谢谢谢谢", "多谢多谢"];
-    bare.split(',').all(|part| words.contains(&part)) && !bare.is_empty()
-}
-
-/// The text without mentions, and whether somebody else than the desk was mentioned.
-fn without_mentions(plain: &str, lexicon: &Lexicon) -> (String, bool) {
-    if !plain.contains('@') {
-        let called = lexicon.begins_with_person(plain).is_some();
-        return (plain.to_owned(), called);
-    }
-    let mut out = String::with_capacity(plain.len());
-    let mut other = false;
-    for (i, part) in plain.split('@').enumerate() {
-        if i == 0 {
-            out.push_str(part);
-            continue;
-        }
-        let (name, rest) = part.split_once([' ', ',', ':']).unwrap_or((part, ""));
-        if out.ends_with(|c: char| c.is_ascii_alphanumeric()) {
-            // A mail address.
-            out.push('@');
-            out.push_str(part);
-            continue;
-        }
-        if matches!(name, "所有人" | "全体成员" | "all") {
-            out.push('@');
-            out.push_str(name);
-            out.push(',');
-            other = true;
-        } else if lexicon.is_person(name) || named_like_a_person(name) {
-            other = true;
-        }
-        out.push_str(rest);
-    }
-    (out.trim().to_owned(), other)
-}
-
-/// 张工, 李科长, 王主任: a surname and a title. The desk's own names and 运维 are not.
-fn named_like_a_person(name: &str) -> bool {
-    ["工", "科", "科长", "主任", "处长", "局长", "老师", "总", "经理", "哥", "姐", "队"].iter().any(|title| name.ends_with(title)) && name.chars().count() <= 5
 }

@@ -4,7 +4,23 @@ use crate::intent::SeverityGuess;
 use crate::lexicon::{Lexicon, Meaning, Occurrence};
 
 /// What denies the word behind it.
-const DENIALS: &[&str] = &["没有", "没", "未", "并非", "不是", "不算", "无", "不影响", "别", "不会", "避免", "防止", "不存在", "未发现", "未出现"];
+const DENIALS: &[&str] = &[
+    "没有",
+    "没",
+    "未",
+    "并非",
+    "不是",
+    "不算",
+    "无",
+    "不影响",
+    "别",
+    "不会",
+    "避免",
+    "防止",
+    "不存在",
+    "未发现",
+    "未出现",
+];
 
 /// Words inside these are not the criterion: a drill, a plan, a document, the past.
 const HARMLESS: &[&str] = &["演练", "预案", "计划", "通知", "通报会", "培训", "报告模板", "如果", "万一", "假如"];

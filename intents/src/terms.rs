@@ -21,7 +21,9 @@ impl Key {
 
     fn word(word: &str) -> Key {
         // FNV-1a; two words that meet by chance cost one wrong shared term.
-        let hash = word.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let hash = word
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         Key(hash | WORD)
     }
 

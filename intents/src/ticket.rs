@@ -14,7 +14,7 @@ pub(crate) struct Found {
 }
 
 /// Measure words: a number followed by one of these counts something ("3楼", "2小时", "5星").
-const MEASURES: &str = "楼层台个次天点分秒月年日时小室人份张条件位栋幢度级兆块元周星科类种寸期区所县步批套页行列遍名家间路米处项岁万千百亿倍寸代季股组队段排座扇把盏根支只本册部辆封轮版成半多几几来余以之%.:/kgm兆";
+const MEASURES: &str = "楼层台个次天点分秒月年日时小室人份张条件位栋幢度级兆块元周星科类种寸期区所县步批套页行列遍名家间路米处项岁万千百亿倍寸代季股组队段排座扇把盏根支只本册部辆封轮版成半多几几来余以之%/kgm";
 
 /// What makes "3号" a window, a house, a line or a date instead of ticket 3.
 const AFTER_HAO: &str = "楼窗机线厅柜桌大门院文服库主前后早上下之中晚凌以到至房室台位车站店口栋区";
@@ -64,11 +64,12 @@ pub(crate) fn ticket_at(text: &str) -> Option<Found> {
     match next.next() {
         // 3-201, 10.21.3.45, 12:30, 24/3: a house, an address, a time, a date.
         Some('-' | '.' | ':' | '/' | '_') if next.next().is_some_and(|c| c.is_ascii_digit()) => return None,
-        Some(c) if c.is_ascii_alphanumeric() && !explicit => {
+        Some(c)
+            if c.is_ascii_alphanumeric() && !explicit
             // "3a" is a room; "3hold" is a command typed without a space.
-            if !behind.bytes().take_while(u8::is_ascii_alphabetic).nth(2).is_some_and(|_| true) {
-                return None;
-            }
+            && !behind.bytes().take_while(u8::is_ascii_alphabetic).nth(2).is_some_and(|_| true) =>
+        {
+            return None;
         }
         Some('号') => {
             let behind = &behind['号'.len_utf8()..];
@@ -86,7 +87,7 @@ pub(crate) fn ticket_at(text: &str) -> Option<Found> {
         Some(' ') if !explicit => {
             // "3 楼" is still a floor; "3 等用户" is ticket 3.
             let after = behind.trim_start();
-            if ["楼", "层", "台", "小时", "分钟", "个", "天", "点", "次", "月"].iter().any(|word| after.starts_with(word)) {
+            if ["楼", "层", "台", "小时", "分钟"].iter().any(|word| after.starts_with(word)) {
                 return None;
             }
         }
@@ -101,7 +102,8 @@ pub(crate) fn tickets_in_row(text: &str) -> (Vec<TicketRef>, usize) {
     let mut at = 0;
     loop {
         let rest = &text[at..];
-        let skipped = rest.len() - rest.trim_start_matches([' ', ',', '和', '与', '到', '及', '、', '入', '+', '&']).len();
+        let skipped =
+            rest.len() - rest.trim_start_matches([' ', ',', '和', '与', '到', '及', '、', '入', '+', '&']).len();
         let Some(ticket) = ticket_at(&rest[skipped..]) else { break };
         at += skipped + ticket.len;
         found.push(ticket.ticket);

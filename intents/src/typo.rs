@@ -7,17 +7,60 @@ use crate::ticket::ticket_at;
 
 /// Characters that sound alike in the commands' words: a slip of the pinyin keyboard.
 const SOUNDS: &[&str] = &[
-    "领令邻岭龄零玲铃灵", "认人任仁忍", "接街阶结节截姐", "单担丹胆", "解姐节接结", "决绝觉诀", "挂瓜刮卦", "起其期启齐气器",
-    "进近尽劲金今", "展占站战斩", "转专砖赚", "派拍牌排", "关官管观", "闭毕必笔比", "恢灰挥回辉", "复付负副富", "撤车彻", "回会汇",
-    "催崔翠", "办半伴版", "评平凭", "价加架驾", "改该", "级及急机几集", "类累泪", "合和盒河", "并病饼", "确却", "支只知之", "援元园员",
-    "升生声", "指之只止", "协写谢鞋", "值直职", "班般搬版", "换欢还环", "巡寻训", "检捡减简", "重从虫", "开凯", "绑帮邦", "定订丁",
+    "领令邻岭龄零玲铃灵",
+    "认人任仁忍",
+    "接街阶结节截姐",
+    "单担丹胆",
+    "解姐节接结",
+    "决绝觉诀",
+    "挂瓜刮卦",
+    "起其期启齐气器",
+    "进近尽劲金今",
+    "展占站战斩",
+    "转专砖赚",
+    "派拍牌排",
+    "关官管观",
+    "闭毕必笔比",
+    "恢灰挥回辉",
+    "复付负副富",
+    "撤车彻",
+    "回会汇",
+    "催崔翠",
+    "办半伴版",
+    "评平凭",
+    "价加架驾",
+    "改该",
+    "级及急机几集",
+    "类累泪",
+    "合和盒河",
+    "并病饼",
+    "确却",
+    "支只知之",
+    "援元园员",
+    "升生声",
+    "指之只止",
+    "协写谢鞋",
+    "值直职",
+    "班般搬版",
+    "换欢还环",
+    "巡寻训",
+    "检捡减简",
+    "重从虫",
+    "开凯",
+    "绑帮邦",
+    "定订丁",
 ];
 
 /// Whether the head of a text has the form of a command and is none: bytes of the word, and the nearest.
 ///
 /// A word of two to four characters is taken for a slip only where a number follows it (or a slash
 /// stands before it, or the desk was called by an engineer): plain sentences must never end here.
-pub(crate) fn nearest(text: &str, slash: bool, called: bool, grammar: &Grammar) -> Option<(usize, Option<CommandName>)> {
+pub(crate) fn nearest(
+    text: &str,
+    slash: bool,
+    called: bool,
+    grammar: &Grammar,
+) -> Option<(usize, Option<CommandName>)> {
     let first = text.chars().next()?;
     let kind = |c: char| if is_han(c) { 1 } else { u8::from(c.is_ascii_alphabetic()) * 2 };
     if kind(first) == 0 {
@@ -45,7 +88,13 @@ pub(crate) fn nearest(text: &str, slash: bool, called: bool, grammar: &Grammar) 
     }
     match best {
         // A word that merely shares a character is offered only where a command was certainly meant.
-        Some((cost, name)) if cost <= 10 || slash || first.is_ascii() || followed && rest.contains('#') || cost <= 20 && word.len() <= 4 => {
+        Some((cost, name))
+            if cost <= 10
+                || slash
+                || first.is_ascii()
+                || followed && rest.contains('#')
+                || cost <= 20 && word.len() <= 4 =>
+        {
             Some((len, Some(name)))
         }
         _ if slash => Some((len, None)),
@@ -68,7 +117,7 @@ fn cost(typed: &[char], known: &[char]) -> Option<u32> {
             return None;
         }
         let apart = distance(typed, known);
-        let most = if known.len() >= 6 { 2 } else { 1 };
+        let most = if known.len() >= 8 { 2 } else { 1 };
         return (apart <= most).then(|| u32::try_from(apart).unwrap_or(u32::MAX).saturating_mul(10));
     }
     if typed.len() == known.len() && (2..=4).contains(&known.len()) {

@@ -46,6 +46,7 @@ CREATE UNIQUE INDEX ticket_number ON ticket (contract, number);
 CREATE INDEX ticket_conversation ON ticket (conversation, recent_until_ms);
 CREATE INDEX ticket_engineer ON ticket (engineer, recent_until_ms) WHERE engineer <> '';
 CREATE INDEX ticket_alarm ON ticket (alarm_at_ms) WHERE alarm_at_ms > 0;
+CREATE INDEX ticket_like ON ticket (contract, system, opened_at_ms) WHERE system <> '';
 CREATE INDEX ticket_live ON ticket (contract, state, opened_at_ms) WHERE state IN ('open', 'claimed', 'suspended', 'resolved');
 
 -- The record: append-only, chained by hash within a contract.

@@ -277,7 +277,11 @@ impl PeopleFile {
         Ok(parsed)
     }
 
-    fn check(&self, file: &str) -> Result<(), String> {
+    /// What is wrong with it as a whole.
+    ///
+    /// # Errors
+    /// A sentence that names the entry and the fix.
+    pub fn check(&self, file: &str) -> Result<(), String> {
         let mut seen: HashMap<(&str, &str), &str> = HashMap::new();
         for person in &self.person {
             if person.id.is_empty() || person.name.is_empty() {

@@ -13,3 +13,4 @@ pub mod profile_check;
 pub mod roster;
 pub mod terms;
 pub mod ticket;
+pub mod when;

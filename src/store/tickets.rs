@@ -28,6 +28,9 @@ statements! {
     /// Live tickets of a contract, oldest first.
     LIVE = "SELECT body, version FROM ticket WHERE contract = $1 AND state IN ('open', 'claimed', 'suspended', 'resolved')
              ORDER BY opened_at_ms LIMIT $2";
+    /// Live tickets about a system of a contract, opened lately.
+    LIKE = "SELECT body, version FROM ticket WHERE contract = $1 AND system = $2 AND system <> '' AND opened_at_ms >= $3
+             ORDER BY opened_at_ms LIMIT 50";
     /// Tickets whose alarm has come, earliest first.
     DUE = "SELECT body, version FROM ticket WHERE alarm_at_ms > 0 AND alarm_at_ms <= $1 ORDER BY alarm_at_ms LIMIT $2"
           locked "";
@@ -204,6 +207,17 @@ impl Write {
     pub async fn tickets_live(&mut self, contract: &str) -> Result<Vec<(Ticket, i64)>, StoreError> {
         let query = self.query(&LIVE).bind(contract.to_owned()).bind(MOST);
         self.rows(&LIVE, query).await?.iter().map(ticket_at).collect()
+    }
+
+    /// Tickets about a system, opened since; at most 50.
+    pub async fn tickets_like(
+        &mut self,
+        contract: &str,
+        system: &str,
+        since_ms: i64,
+    ) -> Result<Vec<(Ticket, i64)>, StoreError> {
+        let query = self.query(&LIKE).bind(contract.to_owned()).bind(system.to_owned()).bind(since_ms);
+        self.rows(&LIKE, query).await?.iter().map(ticket_at).collect()
     }
 
     /// Tickets whose alarm has come, earliest first.

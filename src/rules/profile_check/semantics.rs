@@ -62,7 +62,11 @@ impl Checker<'_> {
             let path = Path::of(list).item(index).key("id");
             let plain = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
             if !plain {
-                self.wrong(&path, format!("编号「{id}」不合要求"), "编号只用英文字母、数字、- 和 _，如 \"sms-platform\"");
+                self.wrong(
+                    &path,
+                    format!("编号「{id}」不合要求"),
+                    "编号只用英文字母、数字、- 和 _，如 \"sms-platform\"",
+                );
             }
             if let Some(first) = seen.get(id) {
                 let problem = format!("编号「{id}」与第 {} 个 [[{list}]] 重复", first + 1);
@@ -77,7 +81,10 @@ impl Checker<'_> {
     pub(super) fn calendar(&mut self, path: &Path, name: &str) {
         let names = self.calendar_names();
         if self.source.whole("calendars") && !names.contains(&name) {
-            let fix = format!("{}；也可以加一个 [calendars.\"{name}\"] 块来定义它", did_you_mean(name, names.iter().copied()));
+            let fix = format!(
+                "{}；也可以加一个 [calendars.\"{name}\"] 块来定义它",
+                did_you_mean(name, names.iter().copied())
+            );
             self.wrong(path, format!("服务时间「{name}」没有定义"), fix);
         }
     }
@@ -162,7 +169,11 @@ impl Checker<'_> {
             let path = Path::of("system").item(index);
             self.filled(&path.clone().key("name"), &system.name, "系统名称");
             if owners.get(&fold(&system.name)).is_some_and(|(owner, _)| *owner != index) {
-                self.wrong(&path.clone().key("name"), format!("系统名称「{}」写了两次", system.name), "每个系统只写一个 [[system]]");
+                self.wrong(
+                    &path.clone().key("name"),
+                    format!("系统名称「{}」写了两次", system.name),
+                    "每个系统只写一个 [[system]]",
+                );
             }
             self.entries(&path.clone().key("aliases"), &system.aliases);
             for (place, alias) in system.aliases.iter().enumerate() {
@@ -204,11 +215,12 @@ impl Checker<'_> {
             ] {
                 self.entries(&path.clone().key(key), list);
             }
-            for name in [&severity.id, &severity.name].into_iter().chain(&severity.aliases) {
+            names.entry(level(&severity.id)).or_insert(index);
+            for (at, name) in names_of(&path, &severity.name, &severity.aliases) {
                 let owner = *names.entry(level(name)).or_insert(index);
                 if owner != index {
                     let problem = format!("叫法「{name}」已经属于级别「{}」", profile.severities[owner].name);
-                    self.wrong(&path.clone().key("aliases"), problem, "一个叫法只能指一个级别，删去一处");
+                    self.wrong(&at, problem, "一个叫法只能指一个级别，删去一处");
                 }
             }
             for (place, word) in severity.words.iter().enumerate() {
@@ -243,13 +255,22 @@ impl Checker<'_> {
             self.filled(&path.clone().key("name"), &category.name, "类别名称");
             self.entries(&path.clone().key("words"), &category.words);
             self.entries(&path.clone().key("aliases"), &category.aliases);
-            for name in [&category.id, &category.name].into_iter().chain(&category.aliases) {
+            names.entry(fold(&category.id)).or_insert(index);
+            for (at, name) in names_of(&path, &category.name, &category.aliases) {
                 let owner = *names.entry(fold(name)).or_insert(index);
                 if owner != index {
                     let problem = format!("叫法「{name}」已经属于类别「{}」", profile.categories[owner].name);
-                    self.wrong(&path.clone().key("aliases"), problem, "一个叫法只能指一个类别，删去一处");
+                    self.wrong(&at, problem, "一个叫法只能指一个类别，删去一处");
                 }
             }
         }
     }
+}
+
+/// A block's name and aliases, each with its place.
+fn names_of<'n>(path: &Path, name: &'n str, aliases: &'n [String]) -> Vec<(Path, &'n str)> {
+    let mut names = vec![(path.clone().key("name"), name)];
+    let listed = path.clone().key("aliases");
+    names.extend(aliases.iter().enumerate().map(|(place, alias)| (listed.clone().item(place), alias.as_str())));
+    names
 }

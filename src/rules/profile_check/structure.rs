@@ -83,6 +83,9 @@ fn read(message: &str, path: &Path) -> Finding {
         (Kind::Missing, path.clone().key(first), Aim::Value, format!("缺少必填的键「{first}」"), fix)
     } else if message.starts_with("unknown variant") {
         (Kind::Wrong, path.clone(), Aim::Value, format!("「{first}」不能写在这里"), did_you_mean(first, known()))
+    } else if path.top().starts_with("extra_") && matches!(path.0.last(), Some(Seg::Item(_))) {
+        let fix = "写成 \"2026-10-01\" 的样子".to_owned();
+        (Kind::Wrong, path.clone(), Aim::Value, "这不是日期".to_owned(), fix)
     } else if let Some((got, wanted)) = message.split_once(", expected ") {
         let (problem, fix) = type_words(got, wanted, path);
         (Kind::Wrong, path.clone(), Aim::Value, problem, fix)
@@ -90,11 +93,7 @@ fn read(message: &str, path: &Path) -> Finding {
         // The project's own words: lengths and points of escalation (`length.rs`).
         (Kind::Wrong, path.clone(), Aim::Value, problem.to_owned(), fix.to_owned())
     } else {
-        let fix = if path.top().starts_with("extra_") {
-            "日期写成 \"2026-10-01\" 的样子"
-        } else {
-            "照 contracts/template.toml 里同名的键改写"
-        };
+        let fix = "照 contracts/template.toml 里同名的键改写";
         (Kind::Wrong, path.clone(), Aim::Value, format!("这个值读不懂（{message}）"), fix.to_owned())
     };
     Finding { path, aim, kind, problem, fix }
@@ -148,7 +147,9 @@ fn type_words(got: &str, wanted: &str, path: &Path) -> (String, String) {
             format!("块名写成双方括号 [[{key}]]，每一项一个块")
         }
         "a sequence" => format!("写成方括号列表，如 {key} = [\"……\"]"),
-        "an array of length 2" | "fewer elements in array" => "每段时间写两个钟点，如 [\"08:30\", \"12:00\"]".to_owned(),
+        "an array of length 2" | "fewer elements in array" => {
+            "每段时间写两个钟点，如 [\"08:30\", \"12:00\"]".to_owned()
+        }
         "a map" => format!("写成单方括号的块 [{key}]"),
         other if other.starts_with("struct ") => format!("写成单方括号的块 [{key}]"),
         _ => "照 contracts/template.toml 里同名的键改写".to_owned(),
@@ -164,8 +165,7 @@ fn repair(source: &mut Source<'_>, finding: &Finding) -> bool {
     }
     match segments.as_slice() {
         [] | [Seg::Item(_), ..] => false,
-        [Seg::Key(key), Seg::Item(index), ..]
-            if matches!(source.table.get(key), Some(Value::Array(items)) if items.get(*index).is_some_and(Value::is_table)) =>
+        [Seg::Key(key), Seg::Item(index), ..] if matches!(source.table.get(key), Some(Value::Array(items)) if items.get(*index).is_some_and(Value::is_table)) =>
         {
             let (key, index) = (key.clone(), *index);
             source.drop_item(&key, index);

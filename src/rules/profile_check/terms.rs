@@ -30,7 +30,11 @@ impl Checker<'_> {
                 };
                 if close <= open {
                     let problem = format!("「{to}」不在「{from}」之后");
-                    self.wrong(&at, problem, "先写开始再写结束；跨零点的分成两段，如 [\"18:00\", \"24:00\"] 和 [\"00:00\", \"08:00\"]");
+                    self.wrong(
+                        &at,
+                        problem,
+                        "先写开始再写结束；跨零点的分成两段，如 [\"18:00\", \"24:00\"] 和 [\"00:00\", \"08:00\"]",
+                    );
                 } else if closed.is_some_and(|closed| open < closed) {
                     self.wrong(&at, "这一段和上一段重叠或颠倒了", "各段按先后写，互不重叠");
                 }
@@ -75,9 +79,16 @@ impl Checker<'_> {
                 self.wrong(&path.clone().key("clause"), problem, fix);
             }
             for (earlier, other) in profile.commitments.iter().enumerate().take(index) {
-                if other.name == term.name && let Some(shared) = self.shared(other, term) {
-                    let problem = format!("「{}」对{shared}已经在第 {} 个 [[commitment]] 里承诺过", term.name.zh(), earlier + 1);
-                    self.wrong(&path.clone().key("name"), problem, "同一种承诺对同一个级别只写一条：删去一条，或用 severities 分开");
+                if other.name == term.name
+                    && let Some(shared) = self.shared(other, term)
+                {
+                    let problem =
+                        format!("「{}」对{shared}已经在第 {} 个 [[commitment]] 里承诺过", term.name.zh(), earlier + 1);
+                    self.wrong(
+                        &path.clone().key("name"),
+                        problem,
+                        "同一种承诺对同一个级别只写一条：删去一条，或用 severities 分开",
+                    );
                 }
             }
             self.major_only(&path, term);
@@ -90,7 +101,8 @@ impl Checker<'_> {
         if one.severities.is_none() && other.severities.is_none() {
             return Some("所有级别".to_owned());
         }
-        let both = self.profile.severities.iter().find(|severity| one.covers(&severity.id) && other.covers(&severity.id))?;
+        let both =
+            self.profile.severities.iter().find(|severity| one.covers(&severity.id) && other.covers(&severity.id))?;
         Some(format!("「{}」", both.name))
     }
 
@@ -98,8 +110,13 @@ impl Checker<'_> {
         if !matches!(term.name, Promise::Report | Promise::Track) || !self.source.whole("severity") {
             return;
         }
-        let major: Vec<&str> =
-            self.profile.severities.iter().filter(|severity| severity.major).map(|severity| severity.id.as_str()).collect();
+        let major: Vec<&str> = self
+            .profile
+            .severities
+            .iter()
+            .filter(|severity| severity.major)
+            .map(|severity| severity.id.as_str())
+            .collect();
         if major.is_empty() {
             let problem = format!("承诺了「{}」，却没有一个级别标明重大", term.name.zh());
             self.wrong(&path.clone().key("name"), problem, "给相应的 [[severity]] 加上 major = true，或删去这条承诺");
@@ -129,7 +146,11 @@ impl Checker<'_> {
         };
         if self.source.whole("category") && self.profile.category(id).is_none() {
             let problem = format!("承诺了「{}」，却没有编号为「{id}」的类别，永远不会开始", term.name.zh());
-            self.wrong(&path.clone().key("name"), problem, format!("加一个 [[category]]，写 id = \"{id}\"，或删去这条承诺"));
+            self.wrong(
+                &path.clone().key("name"),
+                problem,
+                format!("加一个 [[category]]，写 id = \"{id}\"，或删去这条承诺"),
+            );
         }
     }
 
@@ -137,7 +158,11 @@ impl Checker<'_> {
         let chain = &self.profile.escalation;
         let steps = Path::of("escalation").key("step");
         if chain.repeats > 20 {
-            self.wrong(&Path::of("escalation").key("repeats"), format!("重复 {} 次太多了", chain.repeats), "写 0 到 20 之间的数");
+            self.wrong(
+                &Path::of("escalation").key("repeats"),
+                format!("重复 {} 次太多了", chain.repeats),
+                "写 0 到 20 之间的数",
+            );
         }
         for (key, length) in [("repeat_every", chain.repeat_every), ("acknowledged_for", chain.acknowledged_for)] {
             if matches!(length, Length::Workdays(_)) {
@@ -145,7 +170,11 @@ impl Checker<'_> {
             }
         }
         if chain.steps.is_empty() {
-            self.wrong(&steps, "升级提醒一步也没有，违约将无人知晓", "至少写一个 [[escalation.step]]；要用自带的一套就删去整个 [escalation]");
+            self.wrong(
+                &steps,
+                "升级提醒一步也没有，违约将无人知晓",
+                "至少写一个 [[escalation.step]]；要用自带的一套就删去整个 [escalation]",
+            );
         }
         let promised: Vec<Promise> = self.profile.commitments.iter().map(|term| term.name).collect();
         let mut latest = 0u64;
@@ -192,7 +221,11 @@ impl Checker<'_> {
             let times = [("from", &duty.from), ("due", &duty.due)].map(|(key, text)| {
                 let time = minutes(text, true);
                 if time.is_none() {
-                    self.wrong(&path.clone().key(key), format!("「{text}」不是钟点"), "写成 24 小时制的四位钟点，如 \"09:00\"");
+                    self.wrong(
+                        &path.clone().key(key),
+                        format!("「{text}」不是钟点"),
+                        "写成 24 小时制的四位钟点，如 \"09:00\"",
+                    );
                 }
                 time
             });
@@ -205,9 +238,16 @@ impl Checker<'_> {
                 let fix = "写成 day、workday、holiday、week、half-month、month、quarter、half-year 或 year；按需的事不列为例行任务";
                 self.wrong(&path.clone().key("every"), "例行任务要有周期，不能按需", fix);
             }
-            if !duty.deliverable.is_empty() && self.source.whole("deliverable") && !documents.contains(&duty.deliverable.as_str()) {
+            if !duty.deliverable.is_empty()
+                && self.source.whole("deliverable")
+                && !documents.contains(&duty.deliverable.as_str())
+            {
                 let fix = did_you_mean(&duty.deliverable, documents.iter().copied());
-                self.wrong(&path.clone().key("deliverable"), format!("没有编号为「{}」的交付文档", duty.deliverable), fix);
+                self.wrong(
+                    &path.clone().key("deliverable"),
+                    format!("没有编号为「{}」的交付文档", duty.deliverable),
+                    fix,
+                );
             }
             if !duty.own && duty.clause.trim().is_empty() {
                 let fix = "加上 clause = \"合同条款\"；合同没有要求的，写 own = true";
@@ -218,7 +258,11 @@ impl Checker<'_> {
             let path = Path::of("deliverable").item(index);
             self.filled(&path.clone().key("name"), &deliverable.name, "文档名称");
             if deliverable.every.is_empty() {
-                self.wrong(&path.key("every"), "文档的周期是空的", "写上周期，如 every = [\"month\"]；按需的写 [\"on-demand\"]");
+                self.wrong(
+                    &path.key("every"),
+                    "文档的周期是空的",
+                    "写上周期，如 every = [\"month\"]；按需的写 [\"on-demand\"]",
+                );
             }
         }
     }
@@ -229,7 +273,11 @@ impl Checker<'_> {
         let rating = &profile.satisfaction;
         let path = Path::of("satisfaction");
         if !(2..=10).contains(&rating.scale) {
-            self.wrong(&path.clone().key("scale"), format!("分制 {} 不合要求", rating.scale), "写 2 到 10 之间的整数，通常是 5");
+            self.wrong(
+                &path.clone().key("scale"),
+                format!("分制 {} 不合要求", rating.scale),
+                "写 2 到 10 之间的整数，通常是 5",
+            );
         }
         if rating.labels.len() != usize::from(rating.scale) {
             let problem = format!("{} 分制配了 {} 个说法", rating.scale, rating.labels.len());
@@ -240,7 +288,11 @@ impl Checker<'_> {
             let path = Path::of("change");
             self.calendar(&path.clone().key("not_during"), &change.not_during);
             if change.not_during == "7x24" {
-                self.wrong(&path.clone().key("not_during"), "全天都不许变更，变更将永远办不成", "改成业务时间，如 not_during = \"5x8\"");
+                self.wrong(
+                    &path.clone().key("not_during"),
+                    "全天都不许变更，变更将永远办不成",
+                    "改成业务时间，如 not_during = \"5x8\"",
+                );
             }
             self.filled(&path.key("clause"), &change.clause, "拒绝变更时引用的条款");
         }

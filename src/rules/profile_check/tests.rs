@@ -37,18 +37,34 @@ fn the_template_loads_and_shows_every_key() {
     assert_eq!(profile.commitments.len(), Promise::ALL.len() + 1, "one of each kind, resolve twice");
     let kinds: BTreeSet<Promise> = profile.commitments.iter().map(|term| term.name).collect();
     assert_eq!(kinds.len(), Promise::ALL.len());
-    // serde names every key of a struct when it meets one it does not know; each must stand in the template.
-    let keys = |line: &str| {
-        let text = format!("{}\n{line}\n", Profile::template());
-        let errors = Profile::parse(&text, "t").unwrap_err();
-        errors.0.iter().map(|error| error.fix.clone()).collect::<String>()
+    // serde lists the keys of a block when it meets one it does not know: each must be shown in the template.
+    let shown = |key: &str| {
+        Profile::template().lines().any(|line| {
+            let line = line.trim_start_matches("# ");
+            line.starts_with(&format!("{key} = "))
+                || line.starts_with(&format!("[{key}"))
+                || line.starts_with(&format!("[[{key}]"))
+                || line.ends_with(&format!(".{key}]]"))
+        })
     };
-    for block in ["[[system]]", "[[severity]]", "[[category]]", "[[commitment]]", "[[duty]]", "[[deliverable]]"] {
-        for key in keys(&format!("{block}\nzzzzzzzzzzzz = 1")).split('「').skip(1).filter_map(|rest| rest.split('」').next()) {
-            let written = Profile::template().lines().any(|line| line.starts_with(&format!("{key} = ")));
-            let shown = key == "id" || key == "name" || written;
-            assert!(shown || !key.is_ascii(), "{block} {key} is not in the template");
+    let mut blocks = 0;
+    for (number, header) in Profile::template().lines().enumerate().filter(|(_, line)| line.starts_with('[')) {
+        let stranger = |(n, line): (usize, &str)| {
+            if n == number { format!("{line}\nzzzzzzzzzzzz = 1\n") } else { format!("{line}\n") }
+        };
+        let text: String = Profile::template().lines().enumerate().map(stranger).collect();
+        let errors = Profile::parse(&text, "t").unwrap_err();
+        let keys: Vec<&str> = errors.0[0].fix.split('「').skip(1).filter_map(|rest| rest.split('」').next()).collect();
+        assert!(!keys.is_empty(), "{errors}");
+        for key in keys {
+            assert!(shown(key), "{header} {key} is not in the template");
         }
+        blocks += 1;
+    }
+    assert!(blocks > 20, "{blocks} blocks");
+    let errors = Profile::parse(&format!("zzzzzzzzzzzz = 1\n{}", Profile::template()), "t").unwrap_err();
+    for key in errors.0[0].fix.split('「').skip(1).filter_map(|rest| rest.split('」').next()) {
+        assert!(shown(key), "{key} is not in the template");
     }
 }
 
@@ -83,9 +99,11 @@ fn every_severity_has_criteria_and_the_worst_comes_first() {
 
 #[test]
 fn the_promises_are_those_of_the_contracts() {
+    /// Promise, severity, length, calendar.
+    type Row = (&'static str, &'static str, Length, &'static str);
     const HOUR: u32 = 60;
     let minutes = |n| Length::Minutes(n);
-    let rows: [(&str, &[(&str, &str, Length, &str)]); 5] = [
+    let rows: [(&str, &[Row]); 5] = [
         (
             "xian-realestate",
             &[
@@ -165,7 +183,8 @@ fn scope_and_paperwork_are_complete() {
     assert_eq!(classes, BTreeSet::from(["例行操作", "响应支持", "优化改善", "调研评估", "其它"]));
     assert!(yulin.duties.iter().any(|duty| duty.every == Every::HalfMonth));
     let gaoxin = shipped("xian-gaoxin-oa");
-    let quarterly = gaoxin.duties.iter().find(|duty| duty.id == "quarterly-inspection").expect("the quarterly inspection");
+    let quarterly =
+        gaoxin.duties.iter().find(|duty| duty.id == "quarterly-inspection").expect("the quarterly inspection");
     assert_eq!(quarterly.checks.len(), 8);
     let moments = [NoticeMoment::Opened, NoticeMoment::Severity, NoticeMoment::Resolved];
     assert_eq!(gaoxin.customer_notice.on, moments);
@@ -179,11 +198,13 @@ fn scope_and_paperwork_are_complete() {
 #[test]
 fn names_are_found_however_they_are_typed() {
     let yulin = shipped("yulin-approval");
-    for (typed, id) in [("A", "A"), ("a级", "A"), ("Ａ 级", "A"), ("特别严重", "A"), ("c", "C"), ("一般", "C")] {
+    for (typed, id) in [("A", "A"), ("a级", "A"), ("Ａ 级", "A"), ("特别严重", "A"), ("c", "C"), ("一般", "C")]
+    {
         assert_eq!(yulin.severity_named(typed).map(|severity| severity.id.as_str()), Some(id), "{typed}");
     }
     assert!(yulin.severity_named("E").is_none() && yulin.severity_named("级").is_none());
-    for (typed, id) in [("BUG", "bug"), ("咨询", "consult"), ("纠正", "data-correction"), ("需求与变更", "change")] {
+    for (typed, id) in [("BUG", "bug"), ("咨询", "consult"), ("纠正", "data-correction"), ("需求与变更", "change")]
+    {
         assert_eq!(yulin.category_named(typed).map(|category| category.id.as_str()), Some(id), "{typed}");
     }
     assert!(yulin.category_named("与").is_none(), "fits several");
@@ -202,7 +223,8 @@ fn the_samples_name_every_shipped_contract() {
     let people: toml::Table = toml::from_str(Profile::sample_people()).unwrap();
     let ids: Vec<&str> = Profile::shipped().iter().map(|(id, _)| *id).collect();
     for person in people["person"].as_array().unwrap() {
-        let contracts: Vec<&str> = person["contracts"].as_array().unwrap().iter().filter_map(toml::Value::as_str).collect();
+        let contracts: Vec<&str> =
+            person["contracts"].as_array().unwrap().iter().filter_map(toml::Value::as_str).collect();
         assert_eq!(contracts, ids, "{person}");
         for channel in ["sandbox", "qq", "wecom", "mail", "sms"] {
             assert!(person["accounts"].get(channel).is_some(), "{person} has no {channel}");
@@ -214,7 +236,10 @@ fn the_samples_name_every_shipped_contract() {
     for line in lines {
         let text = |key: &str| line.split(&format!("\"{key}\": \"")).nth(1).and_then(|rest| rest.split('"').next());
         assert!(seen.insert(text("id").unwrap_or_else(|| panic!("no id: {line}"))), "twice: {line}");
-        assert!(text("question").is_some_and(|q| !q.is_empty()) && text("answer").is_some_and(|a| !a.is_empty()), "{line}");
+        assert!(
+            text("question").is_some_and(|q| !q.is_empty()) && text("answer").is_some_and(|a| !a.is_empty()),
+            "{line}"
+        );
         if let Some(contract) = text("contract") {
             let profile = shipped(contract);
             assert!(text("system").is_none_or(|system| profile.system(system).is_some()), "{line}");

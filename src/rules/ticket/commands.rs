@@ -189,6 +189,7 @@ impl Stepping<'_> {
     /// An engineer's word to the requester, with the proof that its delivery gives.
     fn say(&mut self, kind: Kind, text: &str, spoken: bool) {
         let id = self.ticket.words.last().map_or(1, |word| word.id + 1);
+        self.ticket.latest = Some(text.to_owned());
         self.ticket.words.push(Word {
             id,
             by: self.by.clone(),

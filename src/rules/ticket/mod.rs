@@ -119,8 +119,11 @@ pub struct Ticket {
     pub system: Option<String>,
     /// Conversation that opened it and hears of progress.
     pub origin: String,
-    /// Who asked, as the channel knows them (`qq:10086`).
+    /// Who asked: person id where known, else the account with its channel (`qq:10086`).
     pub requester: Actor,
+    /// Account of who asked, to be mentioned; empty for a caller.
+    #[serde(default)]
+    pub account: String,
     /// The agency or department.
     #[serde(default)]
     pub unit: String,
@@ -148,6 +151,9 @@ pub struct Ticket {
     /// Why it stands still.
     #[serde(default)]
     pub suspension: Option<Suspension>,
+    /// The last word of an engineer to the requester.
+    #[serde(default)]
+    pub latest: Option<String>,
     /// The solution.
     #[serde(default)]
     pub solution: Option<String>,
@@ -540,6 +546,8 @@ pub struct Opening {
     pub origin: String,
     /// Who asked.
     pub requester: Actor,
+    /// Account of who asked; empty for a caller.
+    pub account: String,
     /// The agency.
     pub unit: String,
     /// A caller's number.
@@ -577,6 +585,7 @@ impl Ticket {
             system: opening.system,
             origin: opening.origin,
             requester: opening.requester,
+            account: opening.account,
             unit: opening.unit,
             phone: opening.phone,
             opening: opening.message,
@@ -587,6 +596,7 @@ impl Ticket {
             engineer: None,
             assistants: Vec::new(),
             suspension: None,
+            latest: None,
             solution: None,
             resolved_at: None,
             confirm_until: None,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::message::{plain, segments_of};
-use super::state::{ApiCall, Behaviour, Dialect, Shared, State};
+use super::state::{ApiCall, Behaviour, Dialect, Shared, State, number_or_text};
 
 /// What to do with an answer.
 pub(super) enum Reply {
@@ -21,6 +21,9 @@ pub(super) enum Reply {
 pub(super) fn act(shared: &Shared, action: &str, params: &Value) -> Reply {
     shared.edit(|state| {
         state.calls.push(ApiCall { action: action.to_owned(), params: params.clone() });
+        if state.unresponsive {
+            return Reply::Silence;
+        }
         if let Some((code, words)) = state.refusals.get(action) {
             return Reply::Now(failed(state, *code, words));
         }
@@ -31,7 +34,7 @@ pub(super) fn act(shared: &Shared, action: &str, params: &Value) -> Reply {
     })
 }
 
-fn ok(data: Value) -> Value {
+fn ok(data: &Value) -> Value {
     json!({ "status": "ok", "retcode": 0, "data": data, "message": "", "wording": "" })
 }
 
@@ -87,13 +90,14 @@ fn send(state: &mut State, params: &Value) -> Reply {
     let conversation = if private { format!("user:{user}") } else { format!("group:{group}") };
     let behaviour = state.behaviours.pop_front().unwrap_or(Behaviour::Answer);
     let taken = |state: &mut State| {
-        let (id, _) = state.deliver(&conversation, &segments);
-        ok(json!({ "message_id": state.message_id(&id) }))
+        let (id, event) = state.deliver(&conversation, &segments);
+        state.report_own(&event);
+        ok(&json!({ "message_id": number_or_text(&id) }))
     };
     match behaviour {
         Behaviour::Answer => Reply::Now(taken(state)),
         Behaviour::Lose => Reply::Silence,
-        Behaviour::Forget => Reply::Now(ok(json!({ "message_id": 4242 }))),
+        Behaviour::Forget => Reply::Now(ok(&json!({ "message_id": 4242 }))),
         Behaviour::TakeSilently => {
             taken(state);
             Reply::Silence
@@ -116,13 +120,15 @@ fn send(state: &mut State, params: &Value) -> Reply {
 
 fn answer(state: &State, action: &str, params: &Value) -> Value {
     match action {
-        "get_login_info" => ok(json!({ "user_id": state.id(&state.account), "nickname": "运维助手" })),
-        "get_version_info" => ok(json!({ "app_name": app_name(state), "app_version": "0", "protocol_version": "v11" })),
-        "get_status" => ok(json!({ "online": state.online, "good": true })),
-        "get_group_list" => ok(state.groups.keys().map(|group| json!({ "group_id": state.id(group) })).collect()),
+        "get_login_info" => ok(&json!({ "user_id": state.id(&state.account), "nickname": "运维助手" })),
+        "get_version_info" => {
+            ok(&json!({ "app_name": app_name(state), "app_version": "0", "protocol_version": "v11" }))
+        }
+        "get_status" => ok(&json!({ "online": state.online, "good": true })),
+        "get_group_list" => ok(&state.groups.keys().map(|group| json!({ "group_id": state.id(group) })).collect()),
         "get_group_member_info" => member(state, params),
         "get_msg" => match state.event_of(&plain(&params["message_id"])) {
-            Some(event) => ok(event),
+            Some(event) => ok(&event),
             None => failure(state, "MSG_NOT_FOUND 消息不存在"),
         },
         "get_group_msg_history" => history(state, &format!("group:{}", plain(&params["group_id"])), params),
@@ -132,7 +138,7 @@ fn answer(state: &State, action: &str, params: &Value) -> Value {
         "get_group_file_url" | "get_private_file_url" => {
             let file_id = plain(&params["file_id"]);
             match (&state.file_host, state.files.contains_key(&file_id)) {
-                (Some(host), true) => ok(json!({ "url": format!("{host}/files{file_id}") })),
+                (Some(host), true) => ok(&json!({ "url": format!("{host}/files{file_id}") })),
                 _ => failure(state, "FILE_NOT_FOUND 文件不存在"),
             }
         }
@@ -160,9 +166,12 @@ fn unknown(state: &State, action: &str) -> Value {
 fn member(state: &State, params: &Value) -> Value {
     let (group, user) = (plain(&params["group_id"]), plain(&params["user_id"]));
     match state.groups.get(&group).and_then(|group| group.members.get(&user)) {
-        Some(name) => ok(json!({
-            "group_id": state.id(&group), "user_id": state.id(&user), "nickname": name, "card": "", "role": "member",
-        })),
+        Some(name) => {
+            let role = state.groups[&group].roles.get(&user).map_or("member", String::as_str);
+            ok(&json!({
+                "group_id": state.id(&group), "user_id": state.id(&user), "nickname": name, "card": "", "role": role,
+            }))
+        }
         None => failure(state, "MEMBER_NOT_FOUND"),
     }
 }
@@ -187,5 +196,5 @@ fn history(state: &State, conversation: &str, params: &Value) -> Value {
     };
     let count = if state.dialect == Dialect::GoCqHttp { 20 } else { params["count"].as_u64().unwrap_or(20) };
     let start = end.saturating_sub(usize::try_from(count).unwrap_or(20));
-    ok(json!({ "messages": &all[start..end] }))
+    ok(&json!({ "messages": &all[start..end] }))
 }

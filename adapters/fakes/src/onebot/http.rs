@@ -22,10 +22,8 @@ pub(super) async fn serve(shared: &Arc<Shared>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound socket has an address");
     shared.edit(|state| state.file_host = Some(format!("http://{address}")));
-    let router = Router::new()
-        .route("/files/{id}", get(file))
-        .route("/{action}", post(call))
-        .with_state(shared.clone());
+    let router =
+        Router::new().route("/files/{id}", get(file)).route("/{action}", post(call)).with_state(shared.clone());
     // Ends with the runtime of the test.
     tokio::spawn(async move { axum::serve(listener, router).await });
     address

@@ -1,5 +1,7 @@
 //! Messages in both notations, written for the fake alone.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 /// The readable text of an array message: texts as they are, mentions as `@account`.
@@ -43,7 +45,8 @@ pub(super) fn cq(segments: &Value) -> String {
             .flatten()
             .map(|(key, value)| format!(",{key}={}", guarded(&plain(value)).replace(',', "&#44;")))
             .collect();
-        out.push_str(&format!("[CQ:{kind}{}]", parameters.concat()));
+        // Writing to a string cannot fail.
+        let _ = write!(out, "[CQ:{kind}{}]", parameters.concat());
     }
     out
 }

@@ -1,7 +1,8 @@
 //! A OneBot 11 implementation that no QQ account stands behind.
 //!
 //! It dials our reverse WebSocket, serves a forward WebSocket, or serves the HTTP API and posts signed events; keeps
-//! groups, members and history; and can misbehave in the ways real ones do.
+//! groups, members and history; and can misbehave in the ways real ones do. Where it posts events over HTTP the process
+//! needs a TLS provider installed, as everything that uses `reqwest` here.
 //!
 //! ```no_run
 //! # async fn story() {
@@ -66,6 +67,13 @@ impl FakeOneBot {
         self
     }
 
+    /// Reports the bot's own messages too ("report self message"), in this dialect's way.
+    #[must_use]
+    pub fn reporting_own(self) -> Self {
+        self.shared.edit(|state| state.reports_own = true);
+        self
+    }
+
     /// Unix seconds given to messages; without it the fake starts at a fixed instant and counts a second per message.
     pub fn set_time(&self, unix_seconds: i64) {
         self.shared.edit(|state| state.time = unix_seconds);
@@ -107,6 +115,25 @@ impl FakeOneBot {
     /// Posts events there from now on, beside whatever else is connected.
     pub fn post_events_to(&self, events_url: &str) {
         self.shared.edit(|state| state.post_to = Some(events_url.to_owned()));
+    }
+
+    /// Gives a member a role: `owner`, `admin` or `member`.
+    pub fn set_role(&self, group: &str, account: &str, role: &str) {
+        self.shared.edit(|state| {
+            if let Some(group) = state.groups.get_mut(group) {
+                group.roles.insert(account.to_owned(), role.to_owned());
+            }
+        });
+    }
+
+    /// Takes calls from now on without ever answering, like a process that hangs.
+    pub fn go_mute_on_the_wire(&self) {
+        self.shared.edit(|state| state.unresponsive = true);
+    }
+
+    /// How often somebody came to the forward WebSocket.
+    pub fn upgrades(&self) -> usize {
+        self.shared.read(|state| state.upgrades)
     }
 
     /// Cuts every connection without a word.
@@ -220,10 +247,13 @@ impl FakeOneBot {
     /// Somebody takes a message back.
     pub async fn recall(&self, group: &str, user: &str, message_id: &str) {
         let event = self.shared.read(|state| {
-            state.notice("group_recall", &json!({
-                "group_id": state.id(group), "user_id": state.id(user),
-                "operator_id": state.id(user), "message_id": state.message_id(message_id),
-            }))
+            state.notice(
+                "group_recall",
+                &json!({
+                    "group_id": state.id(group), "user_id": state.id(user),
+                    "operator_id": state.id(user), "message_id": state::number_or_text(message_id),
+                }),
+            )
         });
         self.push(event).await;
     }
@@ -257,10 +287,13 @@ impl FakeOneBot {
     pub async fn kick(&self, group: &str) {
         let event = self.shared.edit(|state| {
             state.groups.remove(group);
-            state.notice("group_decrease", &json!({
-                "sub_type": "kick_me", "group_id": state.id(group),
-                "user_id": state.id(&state.account), "operator_id": 0,
-            }))
+            state.notice(
+                "group_decrease",
+                &json!({
+                    "sub_type": "kick_me", "group_id": state.id(group),
+                    "user_id": state.id(&state.account), "operator_id": 0,
+                }),
+            )
         });
         self.push(event).await;
     }
@@ -282,7 +315,7 @@ impl FakeOneBot {
             // A connection that was cut meanwhile loses events, as in life.
             let _ = link.send(ws::Out::Text(text.clone())).await;
         }
-        if let Some(url) = post_to {
+        if let Some(url) = post_to.filter(|url| !url.is_empty()) {
             let status = http::post_event(&self.shared, &url, text).await;
             self.shared.edit(|state| state.posted.push(status));
         }
@@ -334,7 +367,7 @@ impl FakeOneBot {
 
     /// What the desk says next, or `None` where that takes longer.
     pub async fn next_sent_within(&self, limit: Duration) -> Option<Sent> {
-        let next = self.shared.until_some(|state| state.take_next_sent());
+        let next = self.shared.until_some(state::State::take_next_sent);
         tokio::time::timeout(limit, next).await.ok()
     }
 

@@ -26,6 +26,11 @@ pub enum Dialect {
     LlOneBot,
 }
 
+/// A message id as JSON: a number where it is one.
+pub(super) fn number_or_text(id: &str) -> Value {
+    id.parse::<i64>().map_or_else(|_| Value::from(id), Value::from)
+}
+
 /// How one send is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
@@ -76,6 +81,8 @@ pub struct ApiCall {
 #[derive(Debug, Default)]
 pub(super) struct Group {
     pub(super) members: BTreeMap<String, String>,
+    /// Roles other than `member`.
+    pub(super) roles: BTreeMap<String, String>,
 }
 
 pub(super) struct Link {
@@ -90,6 +97,9 @@ pub(super) struct State {
     pub(super) secret: Option<String>,
     pub(super) time: i64,
     pub(super) online: bool,
+    pub(super) reports_own: bool,
+    pub(super) unresponsive: bool,
+    pub(super) upgrades: usize,
     pub(super) groups: BTreeMap<String, Group>,
     pub(super) muted: BTreeSet<String>,
     pub(super) history: Vec<(String, Value)>,
@@ -124,6 +134,9 @@ impl Shared {
             secret: None,
             time: 1_772_413_200,
             online: true,
+            reports_own: false,
+            unresponsive: false,
+            upgrades: 0,
             groups: BTreeMap::new(),
             muted: BTreeSet::new(),
             history: Vec::new(),
@@ -184,7 +197,7 @@ impl State {
         let mut members: BTreeMap<String, String> =
             members.iter().map(|(account, name)| ((*account).to_owned(), (*name).to_owned())).collect();
         members.insert(self.account.clone(), "运维助手".to_owned());
-        self.groups.insert(group.to_owned(), Group { members });
+        self.groups.insert(group.to_owned(), Group { members, roles: BTreeMap::new() });
     }
 
     pub(super) fn add_link(&mut self, queue: mpsc::Sender<Out>, events: bool) -> u64 {
@@ -205,9 +218,14 @@ impl State {
         }
     }
 
-    /// A message id in this dialect's JSON type.
-    pub(super) fn message_id(&self, id: &str) -> Value {
-        id.parse::<i64>().map_or_else(|_| Value::from(id), Value::from)
+    /// Reports one of the bot's own messages, where the operator switched that on.
+    pub(super) fn report_own(&self, event: &Value) {
+        if self.reports_own {
+            for link in self.event_links() {
+                // A full queue is a test that reads nothing; losing a report is what the real ones do then.
+                let _ = link.try_send(Out::Text(event.to_string()));
+            }
+        }
     }
 
     /// A new message id: positive with NapCat, anything with the others.
@@ -254,10 +272,13 @@ impl State {
         let segments = json!([{ "type": "file", "data":
             { "file": name, "file_id": file_id, "file_size": bytes.len().to_string() } }]);
         let (id, message) = self.write(Some(group), user, &segments);
-        let notice = self.notice("group_upload", &json!({
-            "group_id": self.id(group), "user_id": self.id(user),
-            "file": { "id": file_id, "name": name, "size": bytes.len(), "busid": 102 },
-        }));
+        let notice = self.notice(
+            "group_upload",
+            &json!({
+                "group_id": self.id(group), "user_id": self.id(user),
+                "file": { "id": file_id, "name": name, "size": bytes.len(), "busid": 102 },
+            }),
+        );
         (id, message, notice)
     }
 
@@ -288,10 +309,13 @@ impl State {
     }
 
     pub(super) fn ban(&self, group: &str, user: &str, seconds: i64) -> Value {
-        self.notice("group_ban", &json!({
-            "sub_type": if seconds == 0 { "lift_ban" } else { "ban" },
-            "group_id": self.id(group), "user_id": self.id(user), "operator_id": 0, "duration": seconds,
-        }))
+        self.notice(
+            "group_ban",
+            &json!({
+                "sub_type": if seconds == 0 { "lift_ban" } else { "ban" },
+                "group_id": self.id(group), "user_id": self.id(user), "operator_id": 0, "duration": seconds,
+            }),
+        )
     }
 
     /// The desk says something: kept as said and in the history. Answers the id and the event for self-report.

@@ -30,8 +30,7 @@ pub(crate) enum Out {
 pub(super) async fn dial(shared: &Arc<Shared>, url: &str, role: &str) -> Result<(), String> {
     shared.edit(|state| state.dialled = Some((url.to_owned(), role.to_owned())));
     let mut request = url.into_client_request().map_err(|error| error.to_string())?;
-    let (dialect, account, token) =
-        shared.read(|state| (state.dialect, state.account.clone(), state.token.clone()));
+    let (dialect, account, token) = shared.read(|state| (state.dialect, state.account.clone(), state.token.clone()));
     let authorization = match (dialect, token) {
         (Dialect::GoCqHttp, Some(token)) => Some(format!("Token {token}")),
         (_, Some(token)) => Some(format!("Bearer {token}")),
@@ -79,6 +78,7 @@ pub(super) async fn serve(shared: &Arc<Shared>) -> SocketAddr {
 /// Whether the upgrade shows our token; go-cqhttp and Lagrange refuse at once, the others after a friendly 101.
 async fn accept(shared: Arc<Shared>, stream: TcpStream) {
     let (dialect, token) = shared.read(|state| (state.dialect, state.token.clone()));
+    shared.edit(|state| state.upgrades += 1);
     let mut good = true;
     let mut api_only = false;
     #[expect(clippy::result_large_err, reason = "the library's signature")]

@@ -8,7 +8,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::error::{CapacityError, Error, UrlError};
+use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::codec::Role;
 use super::hub::{Hub, Outward};
-use super::link::{Incoming, MAX_MEDIA_FRAME, Socket, serve};
+use super::link::{Incoming, READ_LIMIT, Socket, serve};
 use crate::{ChannelError, Inbox};
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -26,10 +26,9 @@ type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 const DIAL: Duration = Duration::from_secs(10);
 
 /// Longest pause before dialling again.
-const RECONNECT_MOST: Duration = Duration::from_secs(60);
+const RECONNECT_MOST: Duration = Duration::from_mins(1);
 
-const TOKEN_REFUSED: &str =
-    "对方拒绝了 access_token。请核对本通道的 access_token 与 OneBot 实现（如 NapCat）里填写的 Token 是否一致，改好后会自动重连。";
+const TOKEN_REFUSED: &str = "对方拒绝了 access_token。请核对本通道的 access_token 与 OneBot 实现（如 NapCat）里填写的 Token 是否一致，改好后会自动重连。";
 
 /// How a try ended.
 enum Try {
@@ -88,6 +87,12 @@ async fn once(
     stop: &CancellationToken,
 ) -> Result<Try, ChannelError> {
     let wrong = |why: &str| ChannelError::Misconfigured(format!("OneBot 通道“{}”的 url {why}", hub.config.id));
+    if url.starts_with("wss://") {
+        return Err(wrong("是 wss://，本程序不直接支持；请改用 ws:// 经内网或隧道连接，或改用反向 WebSocket"));
+    }
+    if !url.starts_with("ws://") {
+        return Err(wrong("不是有效的 ws:// 地址，请检查"));
+    }
     let mut request = url.into_client_request().map_err(|_| wrong("不是有效的 ws:// 地址，请检查"))?;
     if let Some(token) = &hub.config.access_token {
         let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
@@ -95,14 +100,10 @@ async fn once(
         value.set_sensitive(true);
         request.headers_mut().insert(header::AUTHORIZATION, value);
     }
-    let config =
-        WebSocketConfig::default().max_message_size(Some(MAX_MEDIA_FRAME)).max_frame_size(Some(MAX_MEDIA_FRAME));
+    let config = WebSocketConfig::default().max_message_size(Some(READ_LIMIT)).max_frame_size(Some(READ_LIMIT));
     let dialled = tokio_tungstenite::connect_async_with_config(request, Some(config), true);
     let stream = match tokio::time::timeout(DIAL, dialled).await {
         Ok(Ok((stream, _))) => stream,
-        Ok(Err(Error::Url(UrlError::TlsFeatureNotEnabled))) => {
-            return Err(wrong("是 wss://，本程序不直接支持；请改用 ws:// 经内网或隧道连接，或改用反向 WebSocket"));
-        }
         Ok(Err(Error::Url(_))) => return Err(wrong("不是有效的 ws:// 地址，请检查")),
         Ok(Err(Error::Http(response)))
             if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) =>

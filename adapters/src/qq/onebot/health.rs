@@ -1,5 +1,7 @@
 //! One line for the operator: how the channel is, and what to do about it.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -27,7 +29,9 @@ pub(super) fn line(hub: &Hub) -> Result<String, String> {
     let Some(since) = since else { return Err(hub.config.transport.how_to_connect()) };
     let is_http = matches!(hub.config.transport, Transport::Http { .. });
     if !is_http && !session.hears() {
-        return Err("只有 API 连接，没有事件连接，收不到消息。请检查实现里的 event_url，或改用一条 Universal 连接。".to_owned());
+        return Err(
+            "只有 API 连接，没有事件连接，收不到消息。请检查实现里的 event_url，或改用一条 Universal 连接。".to_owned()
+        );
     }
     let name = match session.dialect() {
         Dialect::NapCat => "NapCat",
@@ -44,11 +48,12 @@ pub(super) fn line(hub: &Hub) -> Result<String, String> {
     let muted = session.muted_groups(now);
     drop(session);
     if muted > 0 {
-        line.push_str(&format!("；{muted} 个群禁言中，消息暂缓发送"));
+        // Writing to a string cannot fail.
+        let _ = write!(line, "；{muted} 个群禁言中，消息暂缓发送");
     }
     let closed = lock(&hub.throttle).closed(now);
     if closed > 0 {
-        line.push_str(&format!("；{closed} 个会话发送结果不明，已放慢，请留意是否被风控"));
+        let _ = write!(line, "；{closed} 个会话发送结果不明，已放慢，请留意是否被风控");
     }
     if hub.config.access_token.is_none() && hub.config.secret.is_none() {
         line.push_str("；未设置 access_token，任何能访问该地址的程序都会被信任，请尽快设置");

@@ -91,6 +91,8 @@ async fn close_gap(hub: &Arc<Hub>, inbox: &Arc<dyn Inbox>, gap: Gap, mut place: 
     let mut recovered = 0usize;
     for heard in read.into_iter().skip(after).filter(|heard| !old(heard)) {
         let event = match heard {
+            // Came in live as well: it waits behind us, and is no recovered one.
+            Heard::Message(heard) if lock(&hub.memory).arrived.get(&heard.external_id()).is_some() => None,
             Heard::Message(heard) => {
                 lock(&hub.memory).met(&heard);
                 prepare::event(hub, inbox, Job::Message { heard, recovered: true, attached: Vec::new() }).await
@@ -119,11 +121,7 @@ fn message_of(heard: &Heard) -> Option<&HeardMessage> {
 
 /// Reads back page by page until `enough` is content with what there is, oldest first. Also answers whether nothing
 /// further back was left unread that mattered.
-async fn read(
-    hub: &Hub,
-    scope: &Scope,
-    enough: impl Fn(&[Heard]) -> bool,
-) -> Result<(Vec<Heard>, bool), CallError> {
+async fn read(hub: &Hub, scope: &Scope, enough: impl Fn(&[Heard]) -> bool) -> Result<(Vec<Heard>, bool), CallError> {
     let mut all: Vec<Heard> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
     for _ in 0..MOST_PAGES {
@@ -207,11 +205,7 @@ fn question(hub: &Hub, scope: &Scope, oldest: Option<&HeardMessage>) -> (&'stati
 }
 
 /// Whether a doubtful message shows up as sent after `since`.
-pub(super) async fn find(
-    hub: &Arc<Hub>,
-    message: &Outgoing,
-    since: Timestamp,
-) -> Result<Option<Receipt>, SendError> {
+pub(super) async fn find(hub: &Arc<Hub>, message: &Outgoing, since: Timestamp) -> Result<Option<Receipt>, SendError> {
     let scope = Scope::parse(&message.conversation)
         .ok_or_else(|| SendError::Unreachable("会话编号不是 group:群号 或 user:QQ 号".to_owned()))?;
     let from = since.checked_sub(CLOCK_SKEW).unwrap_or(since);

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use reqwest::Client;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -82,11 +82,7 @@ fn failed(code: i64, words: &str) -> Answer {
 }
 
 /// Closes gaps whenever the API comes (back) within reach, and watches the account.
-pub(super) async fn run(
-    hub: &Arc<Hub>,
-    inbox: Arc<dyn Inbox>,
-    stop: &CancellationToken,
-) -> Result<(), ChannelError> {
+pub(super) async fn run(hub: &Arc<Hub>, inbox: Arc<dyn Inbox>, stop: &CancellationToken) -> Result<(), ChannelError> {
     if hub.http.is_none() {
         let id = &hub.config.id;
         return Err(ChannelError::Misconfigured(format!("OneBot 通道“{id}”的 HTTP 客户端建立失败，请检查 TLS 设置")));
@@ -157,8 +153,8 @@ pub(super) fn admit(
 
 async fn posted(State(Door { hub, inbox }): State<Door>, headers: HeaderMap, body: Bytes) -> Response {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let secret = hub.config.secret.as_ref().map(|secret| secret.expose_secret());
-    let token = hub.config.access_token.as_ref().map(|token| token.expose_secret());
+    let secret = hub.config.secret.as_ref().map(ExposeSecret::expose_secret);
+    let token = hub.config.access_token.as_ref().map(ExposeSecret::expose_secret);
     match admit(secret, token, header("x-signature"), header("authorization"), &body) {
         Access::Granted => {}
         Access::Missing => return (StatusCode::UNAUTHORIZED, "缺少签名 X-Signature").into_response(),

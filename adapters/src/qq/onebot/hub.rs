@@ -156,7 +156,9 @@ impl Hub {
     pub(super) fn close_all(&self) {
         self.closed.store(true, Ordering::Relaxed);
         let conns: Vec<ConnId> = lock(&self.links).keys().copied().collect();
-        conns.into_iter().for_each(|conn| self.close(conn, 1001, "going away"));
+        for conn in conns {
+            self.close(conn, 1001, "going away");
+        }
     }
 
     /// Whether connections are taken.
@@ -218,10 +220,7 @@ impl Hub {
         lock(&self.waiting).insert(call.echo.clone(), sender);
         let link = lock(&self.links).get(&call.conn).cloned();
         let handed_over = match link {
-            Some(link) => matches!(
-                tokio::time::timeout(limit, link.send(Outward::Text(call.text))).await,
-                Ok(Ok(()))
-            ),
+            Some(link) => matches!(tokio::time::timeout(limit, link.send(Outward::Text(call.text))).await, Ok(Ok(()))),
             None => false,
         };
         if !handed_over {
@@ -248,13 +247,15 @@ impl Hub {
         let limit = self.config.timing.greeting;
         if let Ok(answer) = self.call("get_login_info", json!({}), limit, None).await
             && let Some(account) = answer.data.get("user_id").and_then(id_of)
-            && !lock(&self.session).learn_account(&account)
         {
-            self.set_problem("连上来的 QQ 账号不是配置里指定的账号。请登录正确的账号，或修改本通道的 account。");
-            if let Some(conn) = conn {
-                self.close(conn, CLOSE_POLICY, "another account is expected");
+            if !lock(&self.session).learn_account(&account) {
+                self.set_problem("连上来的 QQ 账号不是配置里指定的账号。请登录正确的账号，或修改本通道的 account。");
+                if let Some(conn) = conn {
+                    self.close(conn, CLOSE_POLICY, "another account is expected");
+                }
+                return;
             }
-            return;
+            self.clear_problem();
         }
         if let Ok(answer) = self.call("get_version_info", json!({}), limit, None).await {
             let name = answer.data.get("app_name").and_then(Value::as_str).unwrap_or_default();

@@ -55,7 +55,9 @@ pub fn inspect(raw: &Value, keys: InspectKeys<'_>) -> Value {
         }
         match serde_json::from_str::<Value>(&body) {
             Ok(event) => event,
-            Err(error) => return failed(out, &format!("正文不是有效的 JSON：第 {} 行第 {} 列", error.line(), error.column())),
+            Err(error) => {
+                return failed(out, &format!("正文不是有效的 JSON：第 {} 行第 {} 列", error.line(), error.column()));
+            }
         }
     } else {
         out.insert("verified".to_owned(), Value::Null);

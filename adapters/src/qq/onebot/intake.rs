@@ -20,6 +20,9 @@ use crate::{Event, Inbox, InboxError};
 /// Events in work at the same time, over all conversations.
 const IN_WORK: usize = 64;
 
+/// Files fetched at the same time.
+const FETCHES: usize = 4;
+
 /// Longest pause between two tries to hand in an event.
 const RETRY_MOST: Duration = Duration::from_secs(10);
 
@@ -33,12 +36,19 @@ type Tail = oneshot::Receiver<()>;
 pub(super) struct Intake {
     tails: Mutex<HashMap<String, Tail>>,
     permits: Arc<Semaphore>,
+    /// Files being fetched at the same time: each may be large.
+    pub(super) fetches: Semaphore,
     pub(super) tracker: TaskTracker,
 }
 
 impl Default for Intake {
     fn default() -> Self {
-        Self { tails: Mutex::default(), permits: Arc::new(Semaphore::new(IN_WORK)), tracker: TaskTracker::new() }
+        Self {
+            tails: Mutex::default(),
+            permits: Arc::new(Semaphore::new(IN_WORK)),
+            fetches: Semaphore::new(FETCHES),
+            tracker: TaskTracker::new(),
+        }
     }
 }
 
@@ -115,6 +125,9 @@ pub(super) async fn take(
         // While the account was out nothing reached us either.
         let gaps = history::plan(hub, inbox).await;
         history::catch_up(hub, inbox, None, gaps);
+    }
+    if let (Heard::Message(message), Again::Here) = (&heard, again) {
+        lock(&hub.memory).arrived.put(message.external_id(), ());
     }
     let job = job_of(hub, heard, changed)?;
     let permit = hub.intake.permits.clone().acquire_owned().await.ok()?;
@@ -229,12 +242,7 @@ fn start(
 }
 
 /// Hands in one event, repeats aside.
-pub(super) async fn hand_in(
-    hub: &Hub,
-    inbox: &Arc<dyn Inbox>,
-    event: Event,
-    again: Again,
-) -> Result<(), InboxError> {
+pub(super) async fn hand_in(hub: &Hub, inbox: &Arc<dyn Inbox>, event: Event, again: Again) -> Result<(), InboxError> {
     let message_id = match &event {
         Event::Message(inbound) => Some(inbound.external_id.clone()),
         _ => None,

@@ -17,6 +17,13 @@ pub(super) const MAX_FRAME: usize = 1 << 20;
 /// Most bytes of any frame: media come as base64 inside.
 pub(super) const MAX_MEDIA_FRAME: usize = 16 << 20;
 
+/// What the libraries read at most. Above our own limits, so that a frame in between can still be refused in good order;
+/// NapCat itself sends no more than 50 MB.
+pub(super) const READ_LIMIT: usize = 64 << 20;
+
+/// How long the other side may take to close after we did.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// Close code for frames that are too large (RFC 6455 §7.4.1).
 const CLOSE_TOO_LARGE: u16 = 1009;
 
@@ -58,27 +65,30 @@ pub(super) async fn serve<S: Socket>(
 ) {
     let (conn, mut outward) = hub.attach(role, account);
     let (events, queue) = mpsc::channel(EVENT_QUEUE);
-    let feeder = tokio::spawn(intake::feed(hub.clone(), inbox.clone(), conn, queue));
+    // Outlives this connection: what was read is still handed in. It ends once its queue is empty and closed.
+    hub.intake.tracker.spawn(intake::feed(hub.clone(), inbox.clone(), conn, queue));
     let mut look = tokio::time::interval(hub.config.timing.look);
     let watcher = hub.clone();
     let mut looking = tokio::task::JoinSet::new();
     let mut next = first.map(Incoming::Text);
     loop {
-        let incoming = match next.take() {
-            Some(incoming) => incoming,
-            None => tokio::select! {
+        let incoming = if let Some(first) = next.take() {
+            first
+        } else {
+            tokio::select! {
                 incoming = socket.receive() => incoming,
-                frame = outward.recv() => match frame {
-                    Some(frame) => {
-                        let last = matches!(frame, Outward::Close(..));
-                        let written = tokio::time::timeout(WRITE_LIMIT, socket.write(frame)).await.unwrap_or(false);
-                        if last || !written {
-                            break;
-                        }
-                        continue;
+                frame = outward.recv() => {
+                    let Some(frame) = frame else { break };
+                    let last = matches!(frame, Outward::Close(..));
+                    let written = tokio::time::timeout(WRITE_LIMIT, socket.write(frame)).await.unwrap_or(false);
+                    if last {
+                        until_closed(&mut socket).await;
                     }
-                    None => break,
-                },
+                    if last || !written {
+                        break;
+                    }
+                    continue;
+                }
                 _ = look.tick() => {
                     // In a task of its own: the look itself waits for an answer that this loop has to read.
                     if looking.try_join_next().is_some() || looking.is_empty() {
@@ -87,7 +97,7 @@ pub(super) async fn serve<S: Socket>(
                     }
                     continue;
                 }
-            },
+            }
         };
         match incoming {
             Incoming::Text(text) if !fits(&text) => {
@@ -110,9 +120,6 @@ pub(super) async fn serve<S: Socket>(
         }
     }
     hub.detach(conn);
-    drop(events);
-    // What was read is still handed in; the task ends once its queue is empty.
-    drop(feeder);
 }
 
 /// Whether a frame is of bearable size. Media travel as base64, and only they may be large.
@@ -124,4 +131,11 @@ async fn refuse_size<S: Socket>(hub: &Hub, socket: &mut S, bytes: usize) {
     tracing::warn!(channel.id = %hub.config.id, frame.bytes = bytes, "closed a connection over a frame that is too large");
     let close = socket.write(Outward::Close(CLOSE_TOO_LARGE, "frame too large"));
     let _ = tokio::time::timeout(WRITE_LIMIT, close).await;
+    until_closed(socket).await;
+}
+
+/// Reads on for a moment: dropping a socket with unread bytes resets it, and the reason for closing would be lost.
+async fn until_closed<S: Socket>(socket: &mut S) {
+    let closed = async { while !matches!(socket.receive().await, Incoming::Closed | Incoming::TooLarge) {} };
+    let _ = tokio::time::timeout(CLOSING, closed).await;
 }

@@ -82,6 +82,8 @@ type UploadHalf = (String, bool, Timestamp);
 /// Everything that is kept in mind.
 #[derive(Debug)]
 pub struct Memory {
+    /// External ids that came in live and are on their way to the desk, or there.
+    pub arrived: Recent<String, ()>,
     /// External ids that the desk has taken.
     pub taken: Recent<String, ()>,
     /// Writers by composed id, our own account included.
@@ -103,6 +105,7 @@ pub struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self {
+            arrived: Recent::new(4096),
             taken: Recent::new(4096),
             authors: Recent::new(8192),
             aliases: Recent::new(2048),
@@ -132,6 +135,9 @@ impl Memory {
     /// Remembers a message of ours that was seen.
     pub fn saw_own(&mut self, said: Said, account: &str) {
         self.authors.put(said.external_id.clone(), account.to_owned());
+        if self.said.iter().any(|known| known.external_id == said.external_id) {
+            return;
+        }
         if self.said.len() == SAID_KEPT {
             self.said.pop_front();
         }

@@ -40,11 +40,11 @@ use throttle::Pace;
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How we and the implementation reach each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Transport {
-    /// It dials us: the recommended way. Served at `path`, and at `/ws`.
+    /// It dials us: the recommended way. Served at `path`; where that is the default one, at `/ws` as well.
     ReverseWs {
-        /// Default `/onebot/v11/ws`.
+        /// Default [`Transport::DEFAULT_PATH`].
         path: String,
     },
     /// We dial it.
@@ -61,7 +61,23 @@ pub enum Transport {
     },
 }
 
+/// Without the query, in which a token may stand: settings end up in logs.
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ReverseWs { path } => f.debug_struct("ReverseWs").field("path", path).finish(),
+            Self::ForwardWs { url } => f.debug_struct("ForwardWs").field("url", &without_query(url)).finish(),
+            Self::Http { api_url, path } => {
+                f.debug_struct("Http").field("api_url", &without_query(api_url)).field("path", path).finish()
+            }
+        }
+    }
+}
+
 impl Transport {
+    /// Where implementations dial by default, and where NoneBot listens too.
+    pub const DEFAULT_PATH: &str = "/onebot/v11/ws";
+
     fn how_to_connect(&self) -> String {
         match self {
             Self::ReverseWs { path } => format!(
@@ -127,7 +143,7 @@ impl Default for Timing {
             settle: Duration::from_secs(20),
             look: Duration::from_secs(10),
             reconnect: Duration::from_secs(1),
-            refused: Duration::from_secs(300),
+            refused: Duration::from_mins(5),
             retry: Duration::from_millis(200),
             pace: Pace::default(),
         }

@@ -49,7 +49,8 @@ fn of_failure(answer: &Answer) -> Outcome {
     if has("blocked by server") {
         return Outcome::Blocked(explain(answer));
     }
-    if squeezed(words).contains("\"result\":120") || has("禁言") || has("SEND_MSG_API_ERROR 120") {
+    // Lagrange gives the raw result as its code, without a word.
+    if squeezed(words).contains("\"result\":120") || has("禁言") || (answer.code == 120 && words.is_empty()) {
         return Outcome::Muted;
     }
     let lower = words.to_ascii_lowercase();
@@ -98,5 +99,48 @@ pub fn explain(answer: &Answer) -> String {
         None if answer.unknown_action() => format!("对方程序不支持这个接口，请升级 NapCat 等实现（{short}）"),
         None if short.is_empty() => format!("对方返回失败，代码 {}，没有说明原因", answer.code),
         None => format!("对方返回失败：{short}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn answers_to_sends_fall_into_their_classes() {
+        let failed =
+            |code: i64, words: &str| json!({ "status": "failed", "retcode": code, "data": null, "message": words });
+        let refused = |text: &str| Outcome::Refused(text.to_owned());
+        for (why, answer, outcome) in [
+            (
+                "a negative id is an id",
+                json!({ "status": "ok", "data": { "message_id": -7 } }),
+                Outcome::Sent(Some("-7".to_owned())),
+            ),
+            (
+                "a string id too",
+                json!({ "status": "ok", "data": { "message_id": "7" } }),
+                Outcome::Sent(Some("7".to_owned())),
+            ),
+            ("no id to give", json!({ "status": "ok", "data": { "message_id": 0 } }), Outcome::Sent(None)),
+            ("failed within", json!({ "status": "ok", "data": { "message_id": -1 } }), Outcome::Perhaps),
+            ("accepted", json!({ "status": "async", "retcode": 1 }), Outcome::Sent(None)),
+            ("200 is a failure", failed(200, "坏了"), refused("对方返回失败：坏了")),
+            ("without a word", failed(9000, ""), refused("对方返回失败，代码 9000，没有说明原因")),
+            ("Lagrange's mute", failed(120, ""), Outcome::Muted),
+            ("NapCat's mute", failed(1200, "EventChecker Failed EventRet: { \"result\": 120 }"), Outcome::Muted),
+            ("NapCat's doubt", failed(1200, "Timeout: NTEvent sendMsg { \"result\": 0 }"), Outcome::Perhaps),
+            ("kicked", failed(1200, "KickedOffLine"), Outcome::Offline),
+            ("token", failed(1403, "token验证失败"), Outcome::Token),
+            (
+                "a cause we know",
+                failed(100, "GROUP_NOT_FOUND"),
+                refused("机器人不在这个群里，请把它重新拉进群或检查群号（GROUP_NOT_FOUND）"),
+            ),
+        ] {
+            assert_eq!(of_send(&Answer::read(&answer)), outcome, "{why}");
+        }
     }
 }

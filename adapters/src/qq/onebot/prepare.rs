@@ -22,7 +22,7 @@ use crate::media::{Fetched, MediaError};
 use crate::{Attachment, Event, Inbound, Inbox};
 
 /// Where the platform names no end of a mute: asked again by then.
-const OPEN_MUTE: Duration = Duration::from_secs(24 * 60 * 60);
+const OPEN_MUTE: Duration = Duration::from_hours(24);
 
 /// Most names asked for one message.
 const MOST_NAMES: usize = 5;
@@ -195,19 +195,17 @@ async fn names(hub: &Hub, heard: &HeardMessage) -> std::collections::HashMap<Str
     for account in cached_names(heard).into_iter().take(MOST_NAMES) {
         let key = format!("group:{group}/{account}");
         let known = lock(&hub.memory).names.get(&key).cloned();
-        let name = match known {
-            Some(name) => name,
-            None => {
-                let params =
-                    json!({ "group_id": id_json(group), "user_id": id_json(&account), "no_cache": false });
-                let data = ask(hub, "get_group_member_info", params).await.unwrap_or(Value::Null);
-                let word = |key: &str| data.get(key).and_then(Value::as_str).map(str::trim).unwrap_or_default();
-                let name = [word("card"), word("nickname")].into_iter().find(|name| !name.is_empty());
-                // An empty name is remembered too: asking again would not help.
-                let name = super::codec::clean(name.unwrap_or_default()).replace('\n', " ");
-                lock(&hub.memory).names.put(key, name.clone());
-                name
-            }
+        let name = if let Some(name) = known {
+            name
+        } else {
+            let params = json!({ "group_id": id_json(group), "user_id": id_json(&account), "no_cache": false });
+            let data = ask(hub, "get_group_member_info", params).await.unwrap_or(Value::Null);
+            let word = |key: &str| data.get(key).and_then(Value::as_str).map(str::trim).unwrap_or_default();
+            let name = [word("card"), word("nickname")].into_iter().find(|name| !name.is_empty());
+            // An empty name is remembered too: asking again would not help.
+            let name = super::codec::clean(name.unwrap_or_default()).replace('\n', " ");
+            lock(&hub.memory).names.put(key, name.clone());
+            name
         };
         if !name.is_empty() {
             found.insert(account, name);
@@ -218,7 +216,14 @@ async fn names(hub: &Hub, heard: &HeardMessage) -> std::collections::HashMap<Str
 
 async fn fetch_all(hub: &Hub, inbox: &Arc<dyn Inbox>, scope: &Scope, pieces: Vec<Piece>) -> Vec<Attachment> {
     let work = pieces.into_iter().map(|piece| async move {
-        let bytes = bytes_of(hub, scope, &piece).await;
+        let fetched = async {
+            // Never closed, so a permit always comes.
+            let _permit = hub.intake.fetches.acquire().await;
+            bytes_of(hub, scope, &piece).await
+        };
+        // A message waits this long for its files, however many there are.
+        let limit = hub.config.media.time_limit * 2;
+        let bytes = tokio::time::timeout(limit, fetched).await.unwrap_or(Err(MediaError::TooSlow));
         let mut attachment = piece.attachment;
         match bytes {
             Ok(fetched) => {
@@ -248,7 +253,7 @@ async fn bytes_of(hub: &Hub, scope: &Scope, piece: &Piece) -> Result<Fetched, Me
     let mut failed = MediaError::BadAddress;
     if !piece.attachment.url.is_empty() {
         match fetcher.fetch(&piece.attachment.url, picture).await {
-            Ok(fetched) => return Ok(fetched),
+            Ok(done) => return Ok(done),
             Err(error @ (MediaError::Private | MediaError::TooLarge(_))) => return Err(error),
             Err(error) => failed = error,
         }

@@ -11,19 +11,21 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use serde_json::Value;
 
+use super::Transport;
 use super::codec::{Access, Role, access, id_of};
 use super::hub::{Hub, Outward, lock};
-use super::link::{Incoming, MAX_MEDIA_FRAME, Socket, serve};
+use super::link::{Incoming, READ_LIMIT, Socket, serve};
 use super::session::CLOSE_POLICY;
 use crate::Inbox;
 
 /// How long a peer that did not say who it is may take to send its first frame.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
 
-/// Where aiocqhttp and its many tutorials tell implementations to dial.
+/// Where aiocqhttp and its many tutorials tell implementations to dial. Served beside the default path only: a second
+/// channel with a path of its own must not claim it too.
 const SECOND_PATH: &str = "/ws";
 
 #[derive(Clone)]
@@ -32,11 +34,11 @@ struct Door {
     inbox: Arc<dyn Inbox>,
 }
 
-/// The configured path and `/ws`, each with and without a slash at the end.
+/// The configured path, and `/ws` beside the default one, each with and without a slash at the end.
 pub(super) fn routes(hub: Arc<Hub>, path: &str, inbox: Arc<dyn Inbox>) -> Router {
     let path = format!("/{}", path.trim_matches('/'));
     let mut router = Router::new();
-    let second = (path != SECOND_PATH).then_some(SECOND_PATH);
+    let second = (path == Transport::DEFAULT_PATH).then_some(SECOND_PATH);
     for path in [Some(path.as_str()), second].into_iter().flatten() {
         router = router.route(path, any(upgrade));
         if path != "/" {
@@ -53,7 +55,7 @@ async fn upgrade(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let token = hub.config.access_token.as_ref().map(|token| token.expose_secret());
+    let token = hub.config.access_token.as_ref().map(ExposeSecret::expose_secret);
     match access(token, header("authorization"), query.as_deref()) {
         Access::Granted => {}
         Access::Missing => return refuse(&hub, StatusCode::UNAUTHORIZED, "缺少 access_token"),
@@ -71,8 +73,8 @@ async fn upgrade(
     let role = Role::read(header("x-client-role"));
     match upgrade {
         Ok(upgrade) => upgrade
-            .max_message_size(MAX_MEDIA_FRAME)
-            .max_frame_size(MAX_MEDIA_FRAME)
+            .max_message_size(READ_LIMIT)
+            .max_frame_size(READ_LIMIT)
             .on_upgrade(move |socket| connection(hub, inbox, socket, role, account)),
         Err(rejection) => rejection.into_response(),
     }
@@ -83,13 +85,7 @@ fn refuse(hub: &Hub, status: StatusCode, why: &'static str) -> Response {
     (status, why).into_response()
 }
 
-async fn connection(
-    hub: Arc<Hub>,
-    inbox: Arc<dyn Inbox>,
-    mut socket: WebSocket,
-    role: Role,
-    account: Option<String>,
-) {
+async fn connection(hub: Arc<Hub>, inbox: Arc<dyn Inbox>, mut socket: WebSocket, role: Role, account: Option<String>) {
     if account.is_some() {
         return serve(&hub, &inbox, socket, role, account.as_deref(), None).await;
     }
@@ -131,10 +127,9 @@ impl Socket for WebSocket {
                 String::from_utf8(bytes.to_vec()).map_or(Incoming::Nothing, Incoming::Text)
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Nothing,
-            Some(Ok(Message::Close(_))) | None => Incoming::Closed,
             // The library names its errors only in words here.
             Some(Err(error)) if error.to_string().to_lowercase().contains("too long") => Incoming::TooLarge,
-            Some(Err(_)) => Incoming::Closed,
+            Some(Ok(Message::Close(_)) | Err(_)) | None => Incoming::Closed,
         }
     }
 

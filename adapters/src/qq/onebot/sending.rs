@@ -13,7 +13,7 @@ use super::throttle::Turn;
 use crate::{Outgoing, Receipt, SendError};
 
 /// After an answer that hints at a mute without telling its length.
-const SUSPECTED_MUTE: Duration = Duration::from_secs(600);
+const SUSPECTED_MUTE: Duration = Duration::from_mins(10);
 
 /// Sends one message, in as many pieces as it takes. Called again with the same key it goes on where it stopped.
 pub(super) async fn send(hub: &Arc<Hub>, message: &Outgoing) -> Result<Receipt, SendError> {
@@ -39,6 +39,10 @@ pub(super) fn receipt(hub: &Hub, key: &str) -> Receipt {
 
 fn may_speak(hub: &Hub, conversation: &str) -> Result<(), SendError> {
     let session = lock(&hub.session);
+    // Asked before a turn is taken: nobody waits for a pause only to hear that nobody listens.
+    if hub.http.is_none() && session.connected_since().is_none() {
+        return Err(SendError::Unreachable(hub.not_connected()));
+    }
     if !session.is_online() {
         let text = "QQ 账号已下线，请在 NapCat 等实现里重新登录".to_owned();
         return Err(SendError::Unreachable(text));
@@ -60,17 +64,11 @@ async fn take_turn(hub: &Hub, conversation: &str) -> Result<(), SendError> {
     }
 }
 
-async fn say(
-    hub: &Arc<Hub>,
-    message: &Outgoing,
-    scope: &Scope,
-    piece: usize,
-    text: &str,
-) -> Result<(), SendError> {
+async fn say(hub: &Arc<Hub>, message: &Outgoing, scope: &Scope, piece: usize, text: &str) -> Result<(), SendError> {
     let conversation = &message.conversation;
     let note = SendNote { conversation: conversation.clone(), key: message.key.clone(), piece };
     let body = message_json(message, text, piece == 0, matches!(scope, Scope::Group(_)));
-    let (action, params) = call_for(hub, scope, body);
+    let (action, params) = call_for(hub, scope, &body);
     let answer = match hub.call(action, params, hub.config.timing.text, Some(note.clone())).await {
         Ok(answer) => answer,
         Err(CallError::NotConnected(why)) => return Err(SendError::Unreachable(why)),
@@ -93,12 +91,12 @@ async fn say(
             lock(&hub.session).muted_by_answer(conversation, SUSPECTED_MUTE, hub.now());
             Err(SendError::Muted { retry_after: SUSPECTED_MUTE })
         }
-        Outcome::Offline => {
-            lock(&hub.session).set_online(false);
-            Err(SendError::Unreachable(format!("QQ 账号已下线，请重新登录（{}）", explain(&answer))))
-        }
+        // Left to heartbeats and notices to establish: only they reach the desk as an event.
+        Outcome::Offline => Err(SendError::Unreachable(format!("QQ 账号已下线，请重新登录（{}）", explain(&answer)))),
         Outcome::Token => {
-            hub.set_problem("对方拒绝了 access_token。请核对本通道的 access_token 与 OneBot 实现里填写的 Token 是否一致。");
+            hub.set_problem(
+                "对方拒绝了 access_token。请核对本通道的 access_token 与 OneBot 实现里填写的 Token 是否一致。",
+            );
             Err(SendError::Unreachable(hub.not_connected()))
         }
     }
@@ -116,7 +114,7 @@ fn doubt(hub: &Hub, note: &SendNote) -> SendError {
     SendError::Perhaps
 }
 
-fn call_for(hub: &Hub, scope: &Scope, body: Value) -> (&'static str, Value) {
+fn call_for(hub: &Hub, scope: &Scope, body: &Value) -> (&'static str, Value) {
     match scope {
         Scope::Group(group) => ("send_group_msg", json!({ "group_id": id_json(group), "message": body })),
         Scope::Private(user) => {

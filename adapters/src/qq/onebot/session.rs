@@ -19,7 +19,7 @@ pub type ConnId = u64;
 const LEAST_SILENCE: Duration = Duration::from_secs(90);
 
 /// How long a mute without a told end holds messages back before the next try.
-const OPEN_MUTE: Duration = Duration::from_secs(30 * 60);
+const OPEN_MUTE: Duration = Duration::from_mins(30);
 
 /// How many sends without an answer are kept in mind for a late one.
 const LATE_KEPT: usize = 256;

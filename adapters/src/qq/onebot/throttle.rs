@@ -34,7 +34,7 @@ impl Default for Pace {
             burst: 3,
             patience: Duration::from_secs(2),
             back_off: Duration::from_secs(30),
-            back_off_most: Duration::from_secs(600),
+            back_off_most: Duration::from_mins(10),
         }
     }
 }
@@ -129,7 +129,9 @@ impl Throttle {
     fn forget_idle(&mut self, now: Timestamp) {
         if self.lanes.len() > 512 {
             self.lanes.retain(|_, lane| {
-                lane.doubts > 0 || lane.free_at.is_some_and(|at| at > now) || lane.closed_until.is_some_and(|at| at > now)
+                lane.doubts > 0
+                    || lane.free_at.is_some_and(|at| at > now)
+                    || lane.closed_until.is_some_and(|at| at > now)
             });
         }
     }
@@ -173,7 +175,7 @@ mod tests {
     fn one_group_is_spoken_to_every_twelve_hundred_milliseconds_at_most() {
         let mut throttle = Throttle::new(Pace::default());
         assert_eq!(throttle.take("group:1", t(0)), Turn::After(Duration::ZERO));
-        assert_eq!(throttle.take("group:1", t(200)), Turn::After(Duration::from_millis(1000)));
+        assert_eq!(throttle.take("group:1", t(200)), Turn::After(Duration::from_secs(1)));
         assert_eq!(throttle.take("group:1", t(200)), Turn::Later(Duration::from_millis(2200)), "beyond our patience");
         assert_eq!(throttle.take("group:1", t(2400)), Turn::After(Duration::ZERO), "what was refused took no place");
     }

@@ -149,7 +149,11 @@ pub enum Heard {
 /// Unix time in seconds; above 10^11 it is NapCat's fallback to milliseconds. Zero and less are "not told".
 pub fn instant(value: &Value) -> Option<Timestamp> {
     let number = value.as_i64().or_else(|| value.as_str()?.parse().ok()).filter(|number| *number > 0)?;
-    if number > 100_000_000_000 { Timestamp::from_millisecond(number).ok() } else { Timestamp::from_second(number).ok() }
+    if number > 100_000_000_000 {
+        Timestamp::from_millisecond(number).ok()
+    } else {
+        Timestamp::from_second(number).ok()
+    }
 }
 
 /// Reads an event. `Err` where it is none, with what is missing.
@@ -239,14 +243,24 @@ fn notice(event: &Value) -> Result<Heard, &'static str> {
         ("group_increase", _) if user == account => Ok(Heard::Joined(conversation()?)),
         ("group_decrease", "kick_me" | "disband") => Ok(Heard::Left(conversation()?)),
         ("group_decrease", _) if user == account => Ok(Heard::Left(conversation()?)),
-        ("group_ban", kind) => ban(event, kind, &account, &user, conversation()?),
+        ("group_ban", kind) => Ok(ban(event, kind, &account, &user, conversation()?)),
         ("bot_offline", _) => Ok(Heard::Online(false)),
         ("bot_online", _) => Ok(Heard::Online(true)),
         // Grey bars can be forged by anybody in the group; a command in one must never count.
         (_, "gray_tip") => Ok(Heard::Ignored("grey bar")),
         (
-            "group_increase" | "group_decrease" | "group_admin" | "friend_add" | "notify" | "group_card" | "essence"
-            | "client_status" | "group_msg_emoji_like" | "reaction" | "online_file_send" | "online_file_receive",
+            "group_increase"
+            | "group_decrease"
+            | "group_admin"
+            | "friend_add"
+            | "notify"
+            | "group_card"
+            | "essence"
+            | "client_status"
+            | "group_msg_emoji_like"
+            | "reaction"
+            | "online_file_send"
+            | "online_file_receive",
             _,
         ) => Ok(Heard::Ignored("notice of no meaning here")),
         _ => Ok(Heard::Ignored("unknown")),
@@ -261,17 +275,17 @@ fn recalled(event: &Value, account: &str, conversation: String) -> Result<Heard,
     Ok(Heard::Recalled { external_id: compose_id(account, &conversation, &message_id), conversation })
 }
 
-fn ban(event: &Value, kind: &str, account: &str, user: &str, conversation: String) -> Result<Heard, &'static str> {
+fn ban(event: &Value, kind: &str, account: &str, user: &str, conversation: String) -> Heard {
     let whole_group = user.is_empty() || user == "0";
     if !whole_group && user != account {
-        return Ok(Heard::Ignored("somebody else was muted"));
+        return Heard::Ignored("somebody else was muted");
     }
     let seconds = event.get("duration").and_then(Value::as_i64).and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
     match kind {
-        "lift_ban" => Ok(Heard::Unmuted(conversation)),
+        "lift_ban" => Heard::Unmuted(conversation),
         // A personal mute of zero seconds is how some peers spell its end.
-        _ if !whole_group && seconds.is_none() => Ok(Heard::Unmuted(conversation)),
-        _ => Ok(Heard::Muted { conversation, seconds, whole_group }),
+        _ if !whole_group && seconds.is_none() => Heard::Unmuted(conversation),
+        _ => Heard::Muted { conversation, seconds, whole_group },
     }
 }
 

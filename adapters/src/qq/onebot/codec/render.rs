@@ -68,7 +68,8 @@ pub fn cached_names(message: &HeardMessage) -> Vec<String> {
 /// Reads a message from our point of view.
 pub fn render(message: &HeardMessage, view: &Viewpoint) -> Rendered {
     let conversation = message.scope.conversation();
-    let mut reader = Reader { message, view, text: String::new(), out: Rendered::default(), quiet: Vec::new() };
+    let (text, out, quiet) = (String::new(), Rendered::default(), Vec::new());
+    let mut reader = Reader { message, view, text, out, after_mention: false, quiet };
     reader.out.quotes = message.quoted().map(|quoted| compose_id(&message.account, &conversation, &quoted));
     reader.out.addressed = matches!(message.scope, super::event::Scope::Private(_))
         || (reader.out.quotes.is_some() && view.quoted_author.as_deref() == Some(&message.account));
@@ -81,7 +82,7 @@ pub fn render(message: &HeardMessage, view: &Viewpoint) -> Rendered {
         }
     }
     let Reader { text, mut out, quiet, .. } = reader;
-    out.text = clean(&text).trim().to_owned();
+    clean(&text).trim().clone_into(&mut out.text);
     if out.text.is_empty() && out.attachments.is_empty() && out.forwards.is_empty() && !quiet.is_empty() {
         out.text = quiet.join("");
     }
@@ -106,6 +107,8 @@ struct Reader<'a> {
     view: &'a Viewpoint,
     text: String,
     out: Rendered,
+    /// A mention stands at the end of `text`: what follows keeps a distance.
+    after_mention: bool,
     /// Stand-ins shown only where nothing else is left.
     quiet: Vec<String>,
 }
@@ -116,7 +119,7 @@ impl Reader<'_> {
         match segment.kind.as_str() {
             "text" => self.words(&get("text")),
             "at" => self.mention(segment),
-            "reply" => {}
+            "reply" | "anonymous" => {}
             "image" => self.attach(segment, "image", "图片"),
             "record" => self.attach(segment, "audio", "语音"),
             "video" => self.attach(segment, "video", "视频"),
@@ -129,7 +132,6 @@ impl Reader<'_> {
             "contact" => self.labelled("名片", &[get("type"), get("id")]),
             "markdown" => self.words(&get("content")),
             "forward" | "node" => self.forward(segment, depth),
-            "anonymous" => {}
             other => {
                 self.out.unknown.push(other.to_owned());
                 self.quiet.push(format!("[不支持的消息: {}]", clean(other)));
@@ -137,7 +139,16 @@ impl Reader<'_> {
         }
     }
 
+    fn read_all(&mut self, message: &Value, depth: usize) {
+        for segment in message_from_json(message) {
+            self.read(&segment, depth);
+        }
+    }
+
     fn words(&mut self, words: &str) {
+        if std::mem::take(&mut self.after_mention) && !words.starts_with(char::is_whitespace) {
+            self.text.push(' ');
+        }
         self.text.push_str(words);
     }
 
@@ -146,6 +157,7 @@ impl Reader<'_> {
         if !self.text.is_empty() && !self.text.ends_with(char::is_whitespace) {
             self.text.push(' ');
         }
+        self.after_mention = false;
         self.text.push_str(words);
     }
 
@@ -165,7 +177,8 @@ impl Reader<'_> {
             let told = segment.get("name").map(|name| clean(name.trim().trim_start_matches('@')));
             let known = || self.view.names.get(&account).cloned();
             let name = told.filter(|name| !name.is_empty()).or_else(known).unwrap_or_else(|| account.clone());
-            self.apart(&format!("@{name} "));
+            self.apart(&format!("@{name}"));
+            self.after_mention = true;
             self.remember_mention(account);
         }
     }
@@ -238,7 +251,7 @@ impl Reader<'_> {
         if segment.kind == "node" {
             let name = ["nickname", "name"].iter().find_map(|key| segment.get(key)).unwrap_or_default();
             self.apart(&format!("{name}："));
-            message_from_json(content).iter().for_each(|inner| self.read(inner, depth + 1));
+            self.read_all(content, depth + 1);
             self.text.push('\n');
         } else {
             self.apart("[合并转发]\n");
@@ -250,13 +263,13 @@ impl Reader<'_> {
     fn items(&mut self, content: &Value, depth: usize) {
         for item in content.as_array().into_iter().flatten().take(200) {
             if item.get("type").is_some() && item.get("data").is_some() {
-                message_from_json(item).iter().for_each(|inner| self.read(inner, depth + 1));
+                self.read_all(item, depth + 1);
                 continue;
             }
             let name = item.pointer("/sender/nickname").and_then(Value::as_str).unwrap_or_default();
             let body = item.get("message").or_else(|| item.get("content")).unwrap_or(&Value::Null);
             self.apart(&format!("{name}："));
-            message_from_json(body).iter().for_each(|inner| self.read(inner, depth + 1));
+            self.read_all(body, depth + 1);
             self.text.push('\n');
         }
     }
@@ -286,7 +299,8 @@ fn find_key(value: &Value, key: &str, depth: usize) -> Option<String> {
         return None;
     }
     match value {
-        Value::Object(map) => match map.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty()) {
+        Value::Object(map) => match map.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
+        {
             Some(text) => Some(clean(text).chars().take(300).collect()),
             None => map.values().find_map(|inner| find_key(inner, key, depth + 1)),
         },

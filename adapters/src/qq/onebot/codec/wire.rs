@@ -95,7 +95,8 @@ pub fn access(expected: Option<&str>, authorization: Option<&str>, query: Option
         (known && !token.trim().is_empty()).then(|| token.trim().to_owned())
     });
     let from_query = || {
-        let (_, value) = query?.split('&').filter_map(|pair| pair.split_once('=')).find(|(k, _)| *k == "access_token")?;
+        let (_, value) =
+            query?.split('&').filter_map(|pair| pair.split_once('=')).find(|(k, _)| *k == "access_token")?;
         Some(percent_decode(value)).filter(|token| !token.is_empty())
     };
     match header.or_else(from_query) {
@@ -112,15 +113,12 @@ fn percent_decode(text: &str) -> String {
     let mut at = 0;
     while at < bytes.len() {
         let pair = (bytes[at] == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
-        match pair.and_then(|pair| hex::decode(pair).ok()) {
-            Some(byte) => {
-                out.extend(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
+        if let Some(byte) = pair.and_then(|pair| hex::decode(pair).ok()) {
+            out.extend(byte);
+            at += 3;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
         }
     }
     String::from_utf8_lossy(&out).into_owned()
@@ -265,7 +263,9 @@ impl Answer {
     /// The peer does not know the action.
     pub fn unknown_action(&self) -> bool {
         self.status == Status::Failed
-            && (matches!(self.code, 404 | 1404) || self.words.contains("API_NOT_FOUND") || self.words.contains("不支持的Api"))
+            && (matches!(self.code, 404 | 1404)
+                || self.words.contains("API_NOT_FOUND")
+                || self.words.contains("不支持的Api"))
     }
 }
 

@@ -1,0 +1,677 @@
+//! Chat commands: which ticket is meant, whether this person may, what it does, and what is answered.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use zhishou_intents::{Command, CommandName, Speaker, TicketRef, Who, duration_minutes};
+
+use super::DeskError;
+use super::batch::{Batch, Disposition};
+use super::occasion::{shorten, summary};
+use super::said::Said;
+use super::take::{Message, Outcome, Question, command_text};
+use crate::rules::directory::{Maintenance, Swap};
+use crate::rules::notice::Kind;
+use crate::rules::profile::{ChangePart, Promise};
+use crate::rules::ticket::{Actor, Event, Opening, Refusal, State, Ticket};
+use crate::rules::when;
+use crate::store::{DirectoryRow, TicketKey};
+
+/// Most candidates that are listed to choose from.
+const CANDIDATES: usize = 9;
+
+impl Batch<'_> {
+    pub(super) async fn command(&mut self, message: &Message, command: &Command) -> Result<Outcome, DeskError> {
+        if let Some(outcome) = self.no_right(message, command).await? {
+            return Ok(outcome);
+        }
+        match command.name {
+            CommandName::Help => Ok(self.help(message, Disposition::Commanded)),
+            CommandName::Human => self.human(message, command).await,
+            CommandName::Bind => self.bind(message, command).await,
+            CommandName::OnBehalf => self.on_behalf(message, command).await,
+            CommandName::Mine => self.mine(message),
+            CommandName::Todo => self.todo(message).await,
+            CommandName::Duty => Ok(self.duty(message)),
+            CommandName::Swap => Ok(self.swap(message, command)),
+            CommandName::Broadcast => Ok(self.broadcast(message, command)),
+            CommandName::Maintenance => Ok(self.maintenance(message, command)),
+            CommandName::Inspection | CommandName::FinishDuty => {
+                Ok(self.status(message, "例行任务会按合同的周期在这里提醒，完成后回复「完成任务 编号 结果」登记；任务登记功能随控制台一起开放。"))
+            }
+            CommandName::Harvest => {
+                Ok(self.status(message, "「收录 编号」会把已解决的工单整理成问答条目，经确认后加入知识库；该功能即将开放。"))
+            }
+            CommandName::Weekly | CommandName::Monthly => {
+                Ok(self.status(message, "报告会按合同模板从工单记录生成并发到这里；该功能随文档模块一起开放。"))
+            }
+            CommandName::Status if command.ticket.is_none() && message.quoted.is_none() => self.my_status(message),
+            CommandName::Merge => self.merge(message, command).await,
+            CommandName::Link => self.link(message, command).await,
+            _ => match self.target(message, command).await? {
+                Ok(key) => self.on_ticket(message, command, &key).await,
+                Err(outcome) => Ok(outcome),
+            },
+        }
+    }
+
+    /// An unknown person's engineer's command is refused politely, once a day in a conversation, then without a word.
+    async fn no_right(&mut self, message: &Message, command: &Command) -> Result<Option<Outcome>, DeskError> {
+        let entry = match (command.name.who(), message.speaker) {
+            (Who::Anyone, _) | (Who::Engineer, Speaker::Engineer | Speaker::Lead) | (Who::Lead, Speaker::Lead) => {
+                return Ok(None);
+            }
+            // A requester may reopen what is his own.
+            (Who::Engineer, Speaker::Requester) if command.name == CommandName::Reopen => return Ok(None),
+            (Who::Lead, Speaker::Engineer) => "refusal.lead",
+            (Who::Engineer | Who::Lead, Speaker::Requester) => "refusal.right",
+        };
+        let known = message.person.is_some();
+        let mark = format!("right|{}|{}", message.issuer.conversation, message.inbound.sender);
+        if known || self.once(&mark, 24).await? {
+            let words = self.words(entry, json!({ "command": command.name.zh() }));
+            self.reply(message, Said::new(Kind::Refusal, words));
+        }
+        Ok(Some(Outcome::new(Disposition::Refused, None, "没有这项权限；")))
+    }
+
+    // ---------------------------------------------------------------- which ticket
+
+    /// The ticket a command means: named, quoted, or the only one it can mean.
+    async fn target(&mut self, message: &Message, command: &Command) -> Result<Result<TicketKey, Outcome>, DeskError> {
+        if let Some(number) = &command.ticket {
+            return self.named(message, number, command).await;
+        }
+        if let Some(key) = message.quoted.clone().filter(|key| self.ticket(key).is_some_and(|t| message.may_see(t))) {
+            return Ok(Ok(key));
+        }
+        let fits = fits(command.name, message);
+        let mut keys: Vec<TicketKey> = self
+            .tickets()
+            .filter(|(_, t)| message.owns(t) && fits(t))
+            .map(|(key, _)| key.clone())
+            .collect();
+        if message.is_staff() && (keys.is_empty() || reaches_beyond(command.name)) {
+            let live = self.load_live(&message.place.contract).await?;
+            keys = live.into_iter().filter(|key| self.ticket(key).is_some_and(|t| message.may_see(t) && fits(t))).collect();
+        }
+        match keys.as_slice() {
+            [only] => Ok(Ok(only.clone())),
+            [] => {
+                let words = self.words("refusal.nothing", json!({ "command": command.name.zh() }));
+                self.reply(message, Said::new(Kind::Refusal, words));
+                Ok(Err(Outcome::new(Disposition::Asked, None, "没有可以操作的工单；")))
+            }
+            several => Ok(Err(self.ask_which(message, command, several))),
+        }
+    }
+
+    async fn named(
+        &mut self,
+        message: &Message,
+        number: &TicketRef,
+        command: &Command,
+    ) -> Result<Result<TicketKey, Outcome>, DeskError> {
+        let contracts: Vec<String> = match &number.code {
+            Some(code) => self
+                .desk
+                .contracts
+                .values()
+                .filter(|c| c.terms.profile.code.eq_ignore_ascii_case(code))
+                .map(|c| c.terms.id.clone())
+                .collect(),
+            None if message.is_staff() && message.place.private => self.desk.contracts.keys().cloned().collect(),
+            None => vec![message.place.contract.clone()],
+        };
+        let keys: Vec<TicketKey> =
+            contracts.into_iter().map(|contract| TicketKey { contract, number: number.number }).collect();
+        self.load(&keys).await?;
+        let found: Vec<TicketKey> = keys
+            .into_iter()
+            .filter(|key| self.ticket(key).is_some_and(|ticket| message.may_see(ticket)))
+            .collect();
+        match found.as_slice() {
+            [only] => Ok(Ok(only.clone())),
+            [] => {
+                // The same words whether it is another agency's or does not exist: nothing is given away.
+                let words = self.words("refusal.unknown", json!({ "text": number.to_string() }));
+                self.reply(message, Said::new(Kind::Refusal, words));
+                Ok(Err(Outcome::new(Disposition::Refused, None, "没有这个工单，或不属于这里；")))
+            }
+            several => Ok(Err(self.ask_which(message, command, several))),
+        }
+    }
+
+    fn ask_which(&mut self, message: &Message, command: &Command, keys: &[TicketKey]) -> Outcome {
+        let keys: Vec<TicketKey> = keys.iter().take(CANDIDATES).cloned().collect();
+        let choices: Vec<String> = keys
+            .iter()
+            .map(|key| {
+                let words = self.ticket(key).map(|t| shorten(&summary(t), 24)).unwrap_or_default();
+                let number = self.shown_number(message, key);
+                let number = if number.contains('-') { number } else { format!("#{number}") };
+                format!("{number} {words}")
+            })
+            .collect();
+        let text = format!("「{}」是指哪一个工单？", command.name.zh());
+        let words = self.words("ask.ticket", json!({ "text": text, "choices": choices }));
+        self.reply(message, Said::new(Kind::Ask, words));
+        let mut template = Command { ticket: Some(TicketRef::bare(0)), ..command.clone() };
+        template.colloquial = false;
+        let command = command_text(&template).replacen(" 0", " {}", 1);
+        self.remember(message, &Question::Ticket { keys, command });
+        Outcome::new(Disposition::Asked, None, "不止一个工单，请对方选；")
+    }
+
+    // ---------------------------------------------------------------- on one ticket
+
+    async fn on_ticket(&mut self, message: &Message, command: &Command, key: &TicketKey) -> Result<Outcome, DeskError> {
+        let text = command.text.trim().to_owned();
+        let event = match command.name {
+            CommandName::Status => {
+                self.tell_status(message, key);
+                return Ok(commanded(key, "查询"));
+            }
+            CommandName::Urge => {
+                let text = if text.is_empty() { "请尽快处理".to_owned() } else { text };
+                let outcome = self.urge(message, key, &text).await?;
+                return Ok(Outcome { disposition: Disposition::Commanded, ..outcome });
+            }
+            CommandName::Evaluate => return self.evaluate_command(message, command, key).await,
+            CommandName::Escalation => return Ok(self.who_would_hear(message, key)),
+            CommandName::Withdraw => {
+                let own = self.ticket(key).is_some_and(|t| message.owns(t)) || message.is_staff();
+                if !own {
+                    let words = self.words("refusal", json!({ "text": "只有提出人可以撤回这个工单。" }));
+                    self.reply(message, Said::new(Kind::Refusal, words));
+                    return Ok(Outcome::new(Disposition::Refused, Some(key.clone()), "不是本人的工单；"));
+                }
+                Event::Withdraw { text: if text.is_empty() { "提出人撤回".to_owned() } else { text } }
+            }
+            CommandName::NotProblem => {
+                Event::Withdraw { text: if text.is_empty() { "经核实不是问题".to_owned() } else { text } }
+            }
+            CommandName::Claim => Event::Claim,
+            CommandName::Assign | CommandName::Dispatch | CommandName::Assist => {
+                match self.colleague(message, command, key) {
+                    Ok(to) if command.name == CommandName::Assist => Event::Assist { who: to },
+                    Ok(to) => Event::Assign { to },
+                    Err(outcome) => return Ok(outcome),
+                }
+            }
+            CommandName::Progress => Event::Progress { text, spoken: false },
+            CommandName::Suspend => Event::Suspend { reason: text },
+            CommandName::Resume => Event::Resume,
+            CommandName::Severity => Event::Severity { to: command.word.clone().unwrap_or(text) },
+            CommandName::Category => Event::Category { to: command.word.clone().unwrap_or(text) },
+            CommandName::Visit => Event::Visit,
+            CommandName::Arrive => Event::Arrive,
+            CommandName::Leave => Event::Leave,
+            CommandName::Support => Event::Support,
+            CommandName::ThirdParty => Event::ThirdParty { unit: command.word.clone().unwrap_or(text) },
+            CommandName::Upgrade => Event::Upgrade { begun: command.word.as_deref() != Some("finish") },
+            CommandName::ConfirmNeed => Event::ConfirmNeed,
+            CommandName::Change => {
+                let (parts, window) = change_parts(&text, self.now, message);
+                Event::Change { parts, window }
+            }
+            CommandName::Resolve => Event::Resolve { text },
+            CommandName::Close => Event::Close { text },
+            CommandName::Reopen => Event::Reopen { text },
+            CommandName::Ack => Event::Acknowledge,
+            CommandName::ConfirmReport if message.speaker == Speaker::Lead => Event::AcknowledgeReport,
+            CommandName::ConfirmReport if !message.is_staff() => Event::Confirm,
+            CommandName::ConfirmReport => {
+                let words = self.words("refusal.lead", json!({ "command": "确认" }));
+                self.reply(message, Said::new(Kind::Refusal, words));
+                return Ok(Outcome::new(Disposition::Refused, Some(key.clone()), "确认上报由负责人操作；"));
+            }
+            CommandName::Mute => match command.word.as_deref().or(Some(text.as_str())).and_then(duration_minutes) {
+                Some(minutes) => Event::Mute { until: self.now + SignedDuration::from_mins(i64::from(minutes)) },
+                None => return Ok(self.missing(message, key, "提醒要暂停多久", "暂停提醒 3 2小时")),
+            },
+            CommandName::Help
+            | CommandName::Human
+            | CommandName::Bind
+            | CommandName::OnBehalf
+            | CommandName::Mine
+            | CommandName::Todo
+            | CommandName::Duty
+            | CommandName::Swap
+            | CommandName::Broadcast
+            | CommandName::Maintenance
+            | CommandName::Inspection
+            | CommandName::FinishDuty
+            | CommandName::Harvest
+            | CommandName::Weekly
+            | CommandName::Monthly
+            | CommandName::Merge
+            | CommandName::Link => return Ok(Outcome::new(Disposition::Noted, None, "指令不针对单个工单；")),
+        };
+        match self.decide(key, &event, &message.actor, Some(&message.issuer)).await? {
+            Ok(()) => {
+                if matches!(command.name, CommandName::Mute | CommandName::Ack) {
+                    let words = if command.name == CommandName::Ack { "好的，暂停提醒您。" } else { "提醒已暂停，时限照常计算。" };
+                    self.say_status(message, Some(key), words);
+                }
+                self.carry_to_linked(message, key, &event).await?;
+                Ok(commanded(key, command.name.zh()))
+            }
+            Err(refusal) => Ok(self.refuse(message, key, command.name.zh(), &refusal)),
+        }
+    }
+
+    /// One incident, several tickets: what is said about one is said to all, and counts for each.
+    async fn carry_to_linked(&mut self, message: &Message, key: &TicketKey, event: &Event) -> Result<(), DeskError> {
+        if !matches!(event, Event::Claim | Event::Progress { .. } | Event::Resolve { .. }) {
+            return Ok(());
+        }
+        let linked = self.ticket(key).map(|t| t.linked.clone()).unwrap_or_default();
+        let keys: Vec<TicketKey> =
+            linked.into_iter().map(|number| TicketKey { contract: key.contract.clone(), number }).collect();
+        self.load(&keys).await?;
+        for other in keys {
+            // One that is already over, or claimed by somebody else, keeps its own course.
+            let _ = self.decide(&other, event, &message.actor, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn evaluate_command(
+        &mut self,
+        message: &Message,
+        command: &Command,
+        key: &TicketKey,
+    ) -> Result<Outcome, DeskError> {
+        if message.is_staff() {
+            let words = self.words("refusal", json!({ "text": "评价由提出人填写。" }));
+            self.reply(message, Said::new(Kind::Refusal, words));
+            return Ok(Outcome::new(Disposition::Refused, Some(key.clone()), "工程师不能评价；"));
+        }
+        match command.score {
+            Some(score) => self.evaluate_ticket(message, key, score, &command.text).await,
+            None => Ok(self.missing(message, key, "分数", &format!("评价 {} 5", key.number))),
+        }
+    }
+
+    fn colleague(&mut self, message: &Message, command: &Command, key: &TicketKey) -> Result<Actor, Outcome> {
+        let mentioned = message
+            .inbound
+            .mentions
+            .iter()
+            .find_map(|account| self.library.directory.by_account(&message.inbound.channel, account))
+            .filter(|person| person.role.is_staff() && person.serves(&key.contract))
+            .cloned();
+        let name = command.people.first().cloned().or_else(|| {
+            let text = command.text.trim();
+            (!text.is_empty()).then(|| text.to_owned())
+        });
+        let directory = self.library.directory.clone();
+        let people = match (&mentioned, &name) {
+            (Some(person), _) => vec![person],
+            (None, Some(name)) => directory.named(name, &key.contract),
+            (None, None) => return Err(self.missing(message, key, "同事的名字", &format!("{} {} @张工", command.name.zh(), key.number))),
+        };
+        match people.as_slice() {
+            [person] => Ok(Actor {
+                id: person.id.clone(),
+                name: person.name.clone(),
+                channel: message.issuer.conversation.clone(),
+            }),
+            [] => {
+                let words = self.words("refusal.person", json!({ "text": name.unwrap_or_default() }));
+                self.reply(message, Said::new(Kind::Refusal, words));
+                Err(Outcome::new(Disposition::Refused, Some(key.clone()), "没有这位同事；"))
+            }
+            several => {
+                let choices: Vec<&str> = several.iter().map(|p| p.name.as_str()).collect();
+                let words = self.words(
+                    "ask.person",
+                    json!({ "text": name.unwrap_or_default(), "choices": choices.join("、") }),
+                );
+                self.reply(message, Said::new(Kind::Ask, words));
+                Err(Outcome::new(Disposition::Asked, Some(key.clone()), "同名的同事不止一位；"))
+            }
+        }
+    }
+
+    /// Says why an event was refused, and what to do instead.
+    pub(super) fn refuse(&mut self, message: &Message, key: &TicketKey, command: &str, refusal: &Refusal) -> Outcome {
+        let n = self.shown_number(message, key);
+        let no = if n.contains('-') { n.clone() } else { format!("#{n}") };
+        let severity = self
+            .ticket(key)
+            .and_then(|t| message.terms.profile.severity(&t.severity))
+            .map_or(String::new(), |s| s.name.clone());
+        let (entry, values, asked) = match refusal {
+            Refusal::Taken { by } => ("refusal.taken", json!({ "by": by }), false),
+            Refusal::State(state) => ("refusal.state", json!({ "state": state.zh(), "command": command }), false),
+            Refusal::NoSuspension { clause } => {
+                ("refusal.suspension", json!({ "severity": severity, "clause": clause }), false)
+            }
+            Refusal::Missing(what) => {
+                ("ask.words", json!({ "text": what, "example": format!("{command} {n} …") }), true)
+            }
+            Refusal::Unknown { typed, known } => {
+                ("refusal.value", json!({ "typed": typed, "known": known.join("、") }), false)
+            }
+            Refusal::Change { missing, window, clause } => {
+                let missing: Vec<&str> = missing.iter().map(|part| part_zh(*part)).collect();
+                ("refusal.change", json!({ "missing": missing.join("、"), "window": window, "clause": clause }), false)
+            }
+            Refusal::NotYetReported => ("refusal", json!({ "text": "" }), false),
+            Refusal::Already => ("refusal.already", json!({}), false),
+        };
+        let mut map = match values {
+            serde_json::Value::Object(map) => map,
+            _ => serde_json::Map::new(),
+        };
+        map.insert("no".to_owned(), json!(no));
+        map.insert("n".to_owned(), json!(n));
+        let words = self.ticket_words(entry, map);
+        let mut said = Said::new(if asked { Kind::Ask } else { Kind::Refusal }, words);
+        said.ticket = Some(key.clone());
+        self.reply(message, said);
+        let disposition = if asked { Disposition::Asked } else { Disposition::Refused };
+        Outcome::new(disposition, Some(key.clone()), format!("{command}未执行；"))
+    }
+
+    fn missing(&mut self, message: &Message, key: &TicketKey, what: &str, example: &str) -> Outcome {
+        let words = self.words("ask.words", json!({ "text": what, "example": example }));
+        self.reply(message, Said::new(Kind::Ask, words));
+        Outcome::new(Disposition::Asked, Some(key.clone()), "指令不完整；")
+    }
+
+    // ---------------------------------------------------------------- several tickets
+
+    async fn merge(&mut self, message: &Message, command: &Command) -> Result<Outcome, DeskError> {
+        let pair = self.numbered(message, command).await?;
+        let [first, second, ..] = pair.as_slice() else {
+            return Ok(self.incomplete(message, "两个工单编号", "合并 5 3（5 并入 3）"));
+        };
+        let Some(other) = self.ticket(first).cloned() else {
+            return Ok(Outcome::new(Disposition::Refused, None, "没有这个工单；"));
+        };
+        let into = Event::MergeInto { number: second.number };
+        for (key, event) in [(second, Event::Absorb { other: Box::new(other) }), (first, into)] {
+            if let Err(refusal) = self.decide(key, &event, &message.actor, Some(&message.issuer)).await? {
+                return Ok(self.refuse(message, key, "合并", &refusal));
+            }
+        }
+        Ok(commanded(first, "合并"))
+    }
+
+    async fn link(&mut self, message: &Message, command: &Command) -> Result<Outcome, DeskError> {
+        let keys = self.numbered(message, command).await?;
+        if keys.len() < 2 {
+            return Ok(self.incomplete(message, "至少两个工单编号", "关联 3 4 5"));
+        }
+        for key in &keys {
+            let others = keys.iter().filter(|other| *other != key).map(|other| (other.number, String::new())).collect();
+            if let Err(refusal) = self.decide(key, &Event::Link { others }, &message.actor, Some(&message.issuer)).await? {
+                return Ok(self.refuse(message, key, "关联", &refusal));
+            }
+        }
+        let numbers: Vec<String> = keys.iter().map(|key| format!("#{}", key.number)).collect();
+        self.say_status(message, keys.first(), &format!("{} 已关联，进展和结果会同时告知各方。", numbers.join("、")));
+        Ok(commanded(&keys[0], "关联"))
+    }
+
+    /// The tickets a command names, those that exist and may be seen.
+    async fn numbered(&mut self, message: &Message, command: &Command) -> Result<Vec<TicketKey>, DeskError> {
+        let numbers: Vec<u64> = command.ticket.iter().chain(&command.more).map(|r| r.number).collect();
+        let contract = match command.ticket.as_ref().and_then(|r| r.code.as_deref()) {
+            Some(code) => self
+                .desk
+                .contracts
+                .values()
+                .find(|c| c.terms.profile.code.eq_ignore_ascii_case(code))
+                .map_or_else(|| message.place.contract.clone(), |c| c.terms.id.clone()),
+            None => message.place.contract.clone(),
+        };
+        let keys: Vec<TicketKey> =
+            numbers.into_iter().map(|number| TicketKey { contract: contract.clone(), number }).collect();
+        self.load(&keys).await?;
+        Ok(keys.into_iter().filter(|key| self.ticket(key).is_some_and(|t| message.may_see(t))).collect())
+    }
+
+    // ---------------------------------------------------------------- without a ticket
+
+    fn incomplete(&mut self, message: &Message, what: &str, example: &str) -> Outcome {
+        let words = self.words("ask.words", json!({ "text": what, "example": example }));
+        self.reply(message, Said::new(Kind::Ask, words));
+        Outcome::new(Disposition::Asked, None, "指令不完整；")
+    }
+
+    async fn human(&mut self, message: &Message, command: &Command) -> Result<Outcome, DeskError> {
+        let text = if command.text.trim().is_empty() { "请求人工服务".to_owned() } else { command.text.clone() };
+        if let Some(key) = self.own_ticket(message, |t| t.state.is_live()) {
+            let outcome = self.urge(message, &key, &text).await?;
+            return Ok(Outcome { disposition: Disposition::Commanded, ..outcome });
+        }
+        let asked = self.dialogue(&message.dialogue.clone()).await?.and_then(|body| serde_json::from_str(&body).ok());
+        let text = match asked {
+            Some(Question::Faq { text: question, .. }) => question,
+            Some(Question::Ticket { .. } | Question::Correction { .. }) | None => text,
+        };
+        self.open_ticket(message, &text, None).await
+    }
+
+    async fn on_behalf(&mut self, message: &Message, command: &Command) -> Result<Outcome, DeskError> {
+        let (Some(unit), Some(reporter), Some(phone)) = (&command.unit, &command.reporter, &command.phone) else {
+            return Ok(self.incomplete(message, "单位、联系人、电话和问题", "代报 市住建局 王科长 13800000000 登记系统打不开"));
+        };
+        if command.text.trim().is_empty() {
+            return Ok(self.incomplete(message, "问题描述", "代报 市住建局 王科长 13800000000 登记系统打不开"));
+        }
+        let channel = if self.desk.has_channel("sms") { "sms" } else { "phone" };
+        let origin = format!("{channel}:user:{phone}");
+        let requester = Actor { id: origin.replace(":user:", ":"), name: reporter.clone(), channel: origin.clone() };
+        let Some(contract) = self.desk.contracts.get(&message.place.contract) else {
+            return Ok(Outcome::new(Disposition::Refused, None, "合同未配置"));
+        };
+        let routing =
+            zhishou_intents::route(&command.text, &zhishou_intents::Context::default(), &contract.lexicon, None);
+        let terms = message.terms.clone();
+        let key = self
+            .open(&terms, &message.actor, Some(&message.issuer), |number, id| Opening {
+                id,
+                number,
+                origin,
+                requester,
+                account: String::new(),
+                unit: unit.clone(),
+                phone: Some(phone.clone()),
+                message: None,
+                text: command.text.trim().to_owned(),
+                attachments: message.inbound.attachments.iter().map(|a| a.name.clone()).collect(),
+                severity: routing.severity.as_ref().map(|s| (s.id.clone(), s.words.clone())),
+                category: routing.category.clone(),
+                system: routing.system.clone(),
+            })
+            .await?;
+        let number = self.shown_number(message, &key);
+        self.say_status(message, Some(&key), &format!("已为{unit}{reporter}登记工单 #{number}。"));
+        Ok(Outcome::new(Disposition::Opened, Some(key), "代报；"))
+    }
+
+    async fn bind(&mut self, message: &Message, command: &Command) -> Result<Outcome, DeskError> {
+        let code = command.word.clone().unwrap_or_else(|| command.text.trim().to_owned());
+        let mark = format!("bind|{}", code.trim());
+        let now = self.now.as_millisecond();
+        let person = self
+            .mark(&mark)
+            .await?
+            .filter(|(until, id)| *until > now && !id.is_empty())
+            .and_then(|(_, id)| self.library.directory.person(&id).cloned());
+        let Some(mut person) = person else {
+            let words = self.words("refusal.code", json!({}));
+            self.reply(message, Said::new(Kind::Refusal, words));
+            return Ok(Outcome::new(Disposition::Refused, None, "绑定码无效；"));
+        };
+        self.set_mark(&mark, 0, String::new());
+        person.accounts.insert(message.inbound.channel.clone(), message.inbound.sender.clone());
+        self.put(DirectoryRow {
+            kind: "person".to_owned(),
+            key: person.id.clone(),
+            body: serde_json::to_string(&person).unwrap_or_default(),
+        });
+        self.say_status(message, None, &format!("{}，您好，账号已绑定。发送「帮助」看看能做什么。", person.name));
+        Ok(Outcome::new(Disposition::Commanded, None, "绑定账号；"))
+    }
+
+    fn swap(&mut self, message: &Message, command: &Command) -> Outcome {
+        let directory = self.library.directory.clone();
+        let date = command.word.as_deref().and_then(|word| when::date(word, message.terms.date(self.now)));
+        let name = command.people.first().cloned().unwrap_or_default();
+        let people = directory.named(&name, &message.place.contract);
+        let (Some(date), [to]) = (date, people.as_slice()) else {
+            return self.incomplete(message, "同事的名字和日期", "换班 @李工 10月3日");
+        };
+        let swap = Swap { date, from: message.actor.id.clone(), to: to.id.clone() };
+        self.put(DirectoryRow {
+            kind: "swap".to_owned(),
+            key: format!("{}/{}", swap.date, swap.from),
+            body: serde_json::to_string(&swap).unwrap_or_default(),
+        });
+        let (from, to) = (message.actor.name.clone(), to.name.clone());
+        self.say_status(message, None, &format!("{}月{}日的班由{from}换给{to}。", date.month(), date.day()));
+        Outcome::new(Disposition::Commanded, None, "换班；")
+    }
+
+    fn maintenance(&mut self, message: &Message, command: &Command) -> Outcome {
+        let zone = message.terms.profile.timezone.clone();
+        let Some((from, until)) = when::window(&command.text, message.terms.date(self.now), &zone) else {
+            return self.incomplete(message, "起止时间", "维护窗口 登记系统 10月8日 20:00-22:00 升级数据库");
+        };
+        let systems: Vec<String> = message
+            .terms
+            .profile
+            .systems
+            .iter()
+            .filter(|s| command.text.contains(&s.name) || s.aliases.iter().any(|a| command.text.contains(a)))
+            .map(|s| s.id.clone())
+            .collect();
+        let window = Maintenance {
+            contract: Some(message.place.contract.clone()),
+            systems,
+            from,
+            until,
+            text: command.text.trim().to_owned(),
+        };
+        self.put(DirectoryRow {
+            kind: "maintenance".to_owned(),
+            key: from.to_string(),
+            body: serde_json::to_string(&window).unwrap_or_default(),
+        });
+        self.say_status(message, None, "维护窗口已登记，期间不发时限提醒；时限照常计算，超时仍会通知负责人。");
+        Outcome::new(Disposition::Commanded, None, "维护窗口；")
+    }
+
+    fn broadcast(&mut self, message: &Message, command: &Command) -> Outcome {
+        if command.text.trim().is_empty() {
+            return self.incomplete(message, "播报内容", "播报 今晚 20:00 系统升级，请提前保存");
+        }
+        let directory = self.library.directory.clone();
+        let mut count = 0;
+        for conversation in &directory.file().conversation {
+            let place = directory.place(&conversation.channel, &conversation.id, "");
+            let here = place.is_some_and(|p| {
+                p.contract == message.place.contract && p.kind == crate::rules::directory::ConversationKind::Requesters
+            });
+            if here && self.reachable(&conversation.name()) {
+                let text = super::speak::masked(&message.terms, command.text.trim());
+                self.say(&conversation.name(), Said::new(Kind::Status, text));
+                count += 1;
+            }
+        }
+        self.say_status(message, None, &format!("已发送到 {count} 个会话。"));
+        Outcome::new(Disposition::Commanded, None, "播报；")
+    }
+
+    fn status(&mut self, message: &Message, text: &str) -> Outcome {
+        self.say_status(message, None, text);
+        Outcome::new(Disposition::Commanded, None, "")
+    }
+
+    pub(super) fn say_status(&mut self, message: &Message, key: Option<&TicketKey>, text: &str) {
+        let mut said = Said::new(Kind::Status, text.to_owned());
+        said.ticket = key.cloned();
+        self.reply(message, said);
+    }
+}
+
+fn commanded(key: &TicketKey, why: &str) -> Outcome {
+    Outcome::new(Disposition::Commanded, Some(key.clone()), format!("{why}；"))
+}
+
+fn part_zh(part: ChangePart) -> &'static str {
+    match part {
+        ChangePart::Plan => "变更方案",
+        ChangePart::Emergency => "应急预案",
+        ChangePart::Rollback => "回退方案",
+    }
+}
+
+/// Commands that may mean a ticket which is nobody's or somebody else's.
+fn reaches_beyond(name: CommandName) -> bool {
+    matches!(name, CommandName::Claim | CommandName::Dispatch | CommandName::ConfirmReport | CommandName::Mute)
+}
+
+/// Tickets a command without a number can mean.
+fn fits(name: CommandName, message: &Message) -> impl Fn(&Ticket) -> bool + use<> {
+    let requester = !message.is_staff();
+    move |ticket: &Ticket| match name {
+        CommandName::Claim => ticket.engineer.is_none() && ticket.state.is_live(),
+        CommandName::Reopen | CommandName::Evaluate => matches!(ticket.state, State::Resolved | State::Closed),
+        CommandName::ConfirmReport if requester => ticket.state == State::Resolved,
+        CommandName::ConfirmReport => {
+            ticket.unsettled(Promise::Report).is_some()
+                || ticket.pings.iter().any(|p| p.role == crate::rules::profile::Role::Lead && p.fired > 0 && p.at.is_some())
+        }
+        CommandName::Resume => ticket.state == State::Suspended,
+        CommandName::Close | CommandName::Withdraw | CommandName::Urge | CommandName::Status => !ticket.state.is_over(),
+        _ => ticket.state.is_live(),
+    }
+}
+
+/// The parts of a change request in a text like `方案：… 应急：… 回退：… 时间：10月8日 20:00-22:00`.
+fn change_parts(
+    text: &str,
+    now: Timestamp,
+    message: &Message,
+) -> (Vec<(ChangePart, String)>, Option<(Timestamp, Timestamp)>) {
+    const LABELS: [(&str, Option<ChangePart>); 9] = [
+        ("变更方案", Some(ChangePart::Plan)),
+        ("方案", Some(ChangePart::Plan)),
+        ("应急预案", Some(ChangePart::Emergency)),
+        ("应急", Some(ChangePart::Emergency)),
+        ("回退方案", Some(ChangePart::Rollback)),
+        ("回退", Some(ChangePart::Rollback)),
+        ("回滚", Some(ChangePart::Rollback)),
+        ("时间", None),
+        ("窗口", None),
+    ];
+    let mut marks: Vec<(usize, usize, Option<ChangePart>)> = Vec::new();
+    for (label, part) in LABELS {
+        for colon in ["：", ":"] {
+            let full = format!("{label}{colon}");
+            for (at, _) in text.match_indices(&full) {
+                if !marks.iter().any(|(from, to, _)| at < *to && at + full.len() > *from) {
+                    marks.push((at, at + full.len(), part));
+                }
+            }
+        }
+    }
+    marks.sort_by_key(|(at, ..)| *at);
+    let (mut parts, mut window) = (Vec::new(), None);
+    for (index, (_, from, part)) in marks.iter().enumerate() {
+        let until = marks.get(index + 1).map_or(text.len(), |(at, ..)| *at);
+        let value = text[*from..until].trim().trim_end_matches(['；', ';', '，', ',']).trim();
+        match part {
+            Some(part) if !value.is_empty() => parts.push((*part, value.to_owned())),
+            Some(_) => {}
+            None => window = when::window(value, message.terms.date(now), &message.terms.profile.timezone),
+        }
+    }
+    (parts, window)
+}

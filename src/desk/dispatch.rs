@@ -1,0 +1,325 @@
+//! The outbox at work: each message is handed to its channel, in order within a conversation, retried with back-off, moved
+//! to the next way where somebody has to be woken, and never silently lost.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use zhishou_adapters::{Channel, Receipt, Retry, SendError};
+
+use super::batch::Batch;
+use super::said::Said;
+use super::{Desk, DeskError};
+use crate::rules::notice::Kind;
+use crate::rules::ticket::{Actor, Event, Fact};
+use crate::store::{OutboxRow, OutboxState, Settled, TicketKey};
+
+/// Most messages taken at once.
+const MOST: usize = 128;
+/// How long a claim holds: longer than any channel's own time-out.
+const CLAIM_MS: i64 = 180_000;
+/// After a send without an answer: when the platform is asked.
+pub const RECHECK_MS: i64 = 20_000;
+/// Pauses between tries of one message; the last repeats.
+const BACKOFF_MS: [i64; 7] = [2_000, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000];
+/// A message that could not be sent for this long has failed, visibly.
+const GIVE_UP_MS: i64 = 24 * 3_600_000;
+
+/// What a try came to.
+enum Came {
+    Taken(Receipt),
+    NotThere,
+    Failed(SendError),
+}
+
+/// One try, with everything that is needed to settle it.
+struct Tried {
+    row: OutboxRow,
+    said: Said,
+    result: Came,
+}
+
+impl Desk {
+    /// Sends all that is due now and settles it. Answers how many messages were dealt with, and when the next is due.
+    pub async fn dispatch(self: &std::sync::Arc<Self>) -> Result<super::Tick, DeskError> {
+        let mut done = 0;
+        loop {
+            let claimed = self.claim().await?;
+            if claimed.is_empty() {
+                break;
+            }
+            let mut lanes = self.spawn(claimed);
+            let mut tried = Vec::new();
+            while let Some(lane) = lanes.join_next().await {
+                // A lane that panicked leaves its rows claimed; they are looked for when the claim runs out.
+                tried.extend(lane.unwrap_or_default());
+            }
+            done += tried.len();
+            self.settle(tried).await?;
+        }
+        let next = self.store.next_outgoing().await?.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        Ok(super::Tick { done, next })
+    }
+
+    async fn claim(&self) -> Result<Vec<OutboxRow>, DeskError> {
+        let now = self.now().as_millisecond();
+        let mut write = self.store.write().await?;
+        let rows = write.outbox_claim(&self.holder, now + CLAIM_MS, now, MOST).await?;
+        if rows.is_empty() {
+            return Ok(rows);
+        }
+        write.commit().await?;
+        Ok(rows)
+    }
+
+    /// One task a conversation: within it in order, and after a failure the rest waits.
+    fn spawn(self: &std::sync::Arc<Self>, rows: Vec<OutboxRow>) -> JoinSet<Vec<Tried>> {
+        let mut lanes: BTreeMap<String, Vec<OutboxRow>> = BTreeMap::new();
+        for row in rows {
+            lanes.entry(row.conversation.clone()).or_default().push(row);
+        }
+        let mut tasks = JoinSet::new();
+        for (conversation, rows) in lanes {
+            let channel = conversation.split_once(':').and_then(|(id, _)| self.channels.get(id)).cloned();
+            tasks.spawn(async move { send_lane(channel, rows).await });
+        }
+        tasks
+    }
+
+    /// Writes what became of tries, and what their delivery proves, in one transaction.
+    async fn settle(&self, tried: Vec<Tried>) -> Result<(), DeskError> {
+        let mut batch = Batch::begin(self).await?;
+        let now = batch.now.as_millisecond();
+        let mut settled = Vec::with_capacity(tried.len());
+        let mut proofs: Vec<(TicketKey, Said, String)> = Vec::new();
+        let mut lost: Vec<(TicketKey, Said, String, String)> = Vec::new();
+        for Tried { row, mut said, result } in tried {
+            let mut next = Settled {
+                id: row.id.clone(),
+                state: OutboxState::Sent,
+                conversation: row.conversation.clone(),
+                send_at_ms: row.send_at_ms,
+                attempts: row.attempts + 1,
+                taken_at_ms: 0,
+                external_id: row.external_id.clone(),
+                problem: String::new(),
+                body: row.body.clone(),
+            };
+            match result {
+                Came::Taken(receipt) => {
+                    next.taken_at_ms = now;
+                    next.external_id = receipt.external_id.unwrap_or_default();
+                    if let Some(key) = said.ticket.clone().filter(|_| !said.proofs.is_empty()) {
+                        proofs.push((key, said, row.conversation));
+                    }
+                }
+                Came::NotThere => {
+                    // Looked for and surely not there: once more, from the beginning.
+                    next.state = OutboxState::Ready;
+                    next.send_at_ms = now;
+                }
+                Came::Failed(error) => {
+                    next.problem = error.to_string();
+                    self.after_failure(&row, &mut said, &error, now, &mut next);
+                    if next.state == OutboxState::Failed
+                        && let Some(key) = said.ticket.clone()
+                    {
+                        lost.push((key, said, row.conversation, next.problem.clone()));
+                    }
+                }
+            }
+            settled.push(next);
+        }
+        batch.write().outbox_settle(&settled).await?;
+        let keys: Vec<TicketKey> =
+            proofs.iter().map(|(key, ..)| key.clone()).chain(lost.iter().map(|(key, ..)| key.clone())).collect();
+        batch.load(&keys).await?;
+        for (key, said, conversation) in proofs {
+            batch.caused_by(&format!("taken|{}|{}|{now}", key.text(), conversation));
+            let other_way = said.way > 0;
+            for proof in said.proofs {
+                // A proof for a ticket that is over proves nothing any more, and harms nothing.
+                let _ = batch.decide(&key, &Event::Delivered { proof, other_way }, &Actor::desk(), None).await?;
+            }
+        }
+        for (key, said, conversation, problem) in lost {
+            undelivered(&mut batch, &key, &said, &conversation, &problem).await?;
+        }
+        batch.finish().await
+    }
+
+    /// When and where a message that was not taken is tried next.
+    fn after_failure(&self, row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, next: &mut Settled) {
+        let step = usize::try_from(row.attempts).unwrap_or(usize::MAX).min(BACKOFF_MS.len() - 1);
+        let another = !said.ways.is_empty() && said.way + 1 < said.ways.len();
+        match error.retry() {
+            Retry::Look => {
+                next.state = OutboxState::Perhaps;
+                next.send_at_ms = now + RECHECK_MS;
+            }
+            Retry::After(pause) => {
+                next.state = OutboxState::Ready;
+                next.send_at_ms = now + i64::try_from(pause.as_millis()).unwrap_or(BACKOFF_MS[6]).max(1);
+                // Being asked to wait is no failure of the message.
+                next.attempts = row.attempts;
+            }
+            Retry::Backoff | Retry::Never if another && (said.kind.is_urgent() || error.retry() == Retry::Never) => {
+                said.way += 1;
+                next.conversation.clone_from(&said.ways[said.way]);
+                next.state = OutboxState::Ready;
+                next.send_at_ms = now;
+                next.attempts = 0;
+                next.body = serde_json::to_string(&said).unwrap_or_else(|_| row.body.clone());
+            }
+            Retry::Backoff if now - row.created_at_ms < GIVE_UP_MS => {
+                next.state = OutboxState::Ready;
+                next.send_at_ms = now + BACKOFF_MS[step];
+                if said.kind.is_urgent() && said.ways.len() > 1 {
+                    // All ways were closed: begin again with the first, after the pause.
+                    said.way = 0;
+                    next.conversation.clone_from(&said.ways[0]);
+                    next.body = serde_json::to_string(&said).unwrap_or_else(|_| row.body.clone());
+                }
+            }
+            Retry::Backoff | Retry::Never => next.state = OutboxState::Failed,
+        }
+    }
+
+    /// Runs the outbox until `stop`.
+    pub async fn run_outbox(self: &std::sync::Arc<Self>, stop: CancellationToken) {
+        let mut lanes: JoinSet<Vec<Tried>> = JoinSet::new();
+        let mut wait_ms: i64 = 200;
+        loop {
+            let nap = match self.turn(&mut lanes).await {
+                Ok(nap) => {
+                    wait_ms = 200;
+                    nap
+                }
+                Err(error) => {
+                    tracing::error!(%error, retry_in_ms = wait_ms, "the outbox could not run");
+                    wait_ms = (wait_ms * 2).min(10_000);
+                    wait_ms
+                }
+            };
+            let nap = std::time::Duration::from_millis(u64::try_from(nap).unwrap_or(0));
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.mail.notified() => {}
+                Some(first) = lanes.join_next(), if !lanes.is_empty() => {
+                    let mut tried = first.unwrap_or_default();
+                    // What has finished meanwhile is settled with the same commit.
+                    while let Some(more) = lanes.try_join_next() {
+                        tried.extend(more.unwrap_or_default());
+                    }
+                    if let Err(error) = self.settle(tried).await {
+                        // The rows stay claimed: when the claim runs out they are looked for before being sent again.
+                        tracing::error!(%error, "what was sent could not be written down");
+                    }
+                }
+                () = tokio::time::sleep(nap) => {}
+            }
+        }
+        // What is under way is brought to its end, so that nothing has to be looked for after a clean stop.
+        while let Some(lane) = lanes.join_next().await {
+            if let Err(error) = self.settle(lane.unwrap_or_default()).await {
+                tracing::error!(%error, "what was sent could not be written down");
+            }
+        }
+    }
+
+    async fn turn(self: &std::sync::Arc<Self>, lanes: &mut JoinSet<Vec<Tried>>) -> Result<i64, DeskError> {
+        let rows = self.claim().await?;
+        if !rows.is_empty() {
+            let mut spawned = self.spawn(rows);
+            // A `JoinSet` cannot swallow another; a task that waits for the inner one can stand in it.
+            lanes.spawn(async move {
+                let mut tried = Vec::new();
+                while let Some(lane) = spawned.join_next().await {
+                    tried.extend(lane.unwrap_or_default());
+                }
+                tried
+            });
+            return Ok(0);
+        }
+        let now = self.now().as_millisecond();
+        let next = self.store.next_outgoing().await?;
+        Ok(next.map_or(60_000, |next| (next - now).clamp(if lanes.is_empty() { 1 } else { 50 }, 60_000)))
+    }
+}
+
+/// A message that could not be delivered by any way: it stays visible, the record says so, and the engineer hears of it.
+async fn undelivered(
+    batch: &mut Batch<'_>,
+    key: &TicketKey,
+    said: &Said,
+    conversation: &str,
+    problem: &str,
+) -> Result<(), DeskError> {
+    batch.caused_by(&format!("lost|{}|{}|{}", key.text(), conversation, batch.now.as_millisecond()));
+    let fact = Fact {
+        kind: "undelivered",
+        by: Actor::desk(),
+        at: batch.now,
+        text: problem.to_owned(),
+        data: json!({ "to": conversation, "kinds": said.kinds }),
+    };
+    batch.record(&key.contract, key.number, &fact).await?;
+    let directory = batch.library.directory.clone();
+    for engineers in directory.engineers_conversations(&key.contract) {
+        if engineers != conversation {
+            let words = batch.words(
+                "status.undelivered",
+                json!({ "no": format!("#{}", key.number), "to": conversation, "text": said.text() }),
+            );
+            let mut notice = Said::new(Kind::Status, words);
+            notice.ticket = Some(key.clone());
+            batch.say(&engineers, notice);
+        }
+    }
+    Ok(())
+}
+
+async fn send_lane(channel: Option<std::sync::Arc<dyn Channel>>, rows: Vec<OutboxRow>) -> Vec<Tried> {
+    let mut tried = Vec::with_capacity(rows.len());
+    let mut stuck = false;
+    for row in rows {
+        let said: Said = match serde_json::from_str(&row.body) {
+            Ok(said) => said,
+            Err(error) => {
+                tracing::error!(outbound.id = %row.id, %error, "an outgoing message cannot be read");
+                let result = Came::Failed(SendError::Refused { code: 0, text: "消息内容无法读取".to_owned() });
+                let said = Said::new(Kind::Status, String::new());
+                tried.push(Tried { row, said, result });
+                continue;
+            }
+        };
+        let result = match &channel {
+            _ if stuck => Came::Failed(SendError::Throttled { retry_after: std::time::Duration::from_millis(1) }),
+            None => Came::Failed(SendError::Refused { code: 0, text: "没有这个渠道，请检查配置".to_owned() }),
+            Some(channel) => hand_over(channel.as_ref(), &row, &said).await,
+        };
+        stuck = stuck || matches!(&result, Came::Failed(error) if error.retry() != Retry::Never);
+        tried.push(Tried { row, said, result });
+    }
+    tried
+}
+
+async fn hand_over(channel: &dyn Channel, row: &OutboxRow, said: &Said) -> Came {
+    let conversation = row.conversation.split_once(':').map_or("", |(_, rest)| rest);
+    let outgoing = said.outgoing(&row.key, conversation);
+    if row.state == OutboxState::Looking {
+        let since = Timestamp::from_millisecond(row.created_at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+        return match channel.find(&outgoing, since).await {
+            Ok(Some(receipt)) => Came::Taken(receipt),
+            Ok(None) => Came::NotThere,
+            // It cannot be asked now: still perhaps.
+            Err(_) => Came::Failed(SendError::Perhaps),
+        };
+    }
+    match channel.send(&outgoing).await {
+        Ok(receipt) => Came::Taken(receipt),
+        Err(error) => Came::Failed(error),
+    }
+}

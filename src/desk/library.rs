@@ -1,0 +1,209 @@
+//! People, rosters and the FAQ base: read as a whole from the database, changed by import, live at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use zhishou_intents::{CategoryTerms, FaqEntry, FaqIndex, LexiconSource, SeverityTerms, SystemTerms};
+
+use super::Desk;
+use crate::rules::directory::{Directory, PeopleFile};
+use crate::rules::terms::Terms;
+use crate::store::{DirectoryRow, Store, StoreError};
+
+/// What the desk knows about people and answers.
+#[derive(Debug)]
+pub struct Library {
+    /// People, conversations, rosters.
+    pub directory: Arc<Directory>,
+    /// Questions and answers.
+    pub faq: Arc<FaqIndex>,
+}
+
+/// Why it could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An entry that cannot be read.
+    #[error("{kind}「{key}」无法读取：{why}")]
+    Entry {
+        /// Kind.
+        kind: String,
+        /// Key.
+        key: String,
+        /// Why.
+        why: String,
+    },
+    /// What would come out of an import is wrong as a whole.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+/// What an import did to an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// New.
+    Added,
+    /// Different from before.
+    Changed,
+    /// As before.
+    Unchanged,
+}
+
+fn read<T: DeserializeOwned>(row: &DirectoryRow) -> Result<T, LibraryError> {
+    serde_json::from_str(&row.body).map_err(|error| LibraryError::Entry {
+        kind: row.kind.clone(),
+        key: row.key.clone(),
+        why: error.to_string(),
+    })
+}
+
+fn assemble(rows: &[DirectoryRow]) -> Result<(PeopleFile, Vec<FaqEntry>), LibraryError> {
+    let (mut file, mut faq) = (PeopleFile::default(), Vec::new());
+    for row in rows {
+        match row.kind.as_str() {
+            "person" => file.person.push(read(row)?),
+            "conversation" => file.conversation.push(read(row)?),
+            "domain" => file.domain.push(read(row)?),
+            "shift" => file.shift.push(read(row)?),
+            "swap" => file.swap.push(read(row)?),
+            "maintenance" => file.maintenance.push(read(row)?),
+            "faq" => faq.push(read(row)?),
+            _ => {}
+        }
+    }
+    Ok((file, faq))
+}
+
+impl Library {
+    /// Reads everything from the database.
+    pub async fn load(store: &Store, default_contract: Option<String>) -> Result<Self, LibraryError> {
+        let (file, faq) = assemble(&store.directory().await?)?;
+        Ok(Self {
+            directory: Arc::new(Directory::new(file, default_contract)),
+            faq: Arc::new(FaqIndex::build(&faq)),
+        })
+    }
+}
+
+/// A people file as rows. Shifts have no name of their own: their place in the file is their key, so that the order stays.
+pub fn people_rows(file: &PeopleFile) -> Vec<DirectoryRow> {
+    fn row<T: serde::Serialize>(kind: &str, key: String, value: &T) -> DirectoryRow {
+        DirectoryRow { kind: kind.to_owned(), key, body: serde_json::to_string(value).unwrap_or_default() }
+    }
+    let mut rows: Vec<DirectoryRow> = Vec::new();
+    rows.extend(file.person.iter().map(|p| row("person", p.id.clone(), p)));
+    rows.extend(file.conversation.iter().map(|c| row("conversation", c.name(), c)));
+    rows.extend(file.domain.iter().map(|d| row("domain", d.pattern.clone(), d)));
+    rows.extend(file.shift.iter().enumerate().map(|(at, s)| row("shift", format!("{at:04}"), s)));
+    rows.extend(file.swap.iter().map(|s| row("swap", format!("{}/{}", s.date, s.from), s)));
+    rows.extend(file.maintenance.iter().map(|m| row("maintenance", m.from.to_string(), m)));
+    rows
+}
+
+/// FAQ entries as rows.
+pub fn faq_rows(entries: &[FaqEntry]) -> Vec<DirectoryRow> {
+    entries
+        .iter()
+        .map(|entry| DirectoryRow {
+            kind: "faq".to_owned(),
+            key: entry.id.clone(),
+            body: serde_json::to_string(entry).unwrap_or_default(),
+        })
+        .collect()
+}
+
+impl Desk {
+    /// Reads people, rosters and FAQ again after a change.
+    pub(super) async fn reload(&self) -> Result<(), LibraryError> {
+        let library = Library::load(&self.store, self.default_contract.clone()).await?;
+        *self.library.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(library);
+        Ok(())
+    }
+
+    /// Puts entries in place and makes them live: an edit is used by the next message. A file of shifts replaces the
+    /// roster as a whole, because the order of its lines has a meaning.
+    ///
+    /// # Errors
+    /// Where the result as a whole would be wrong (an account that belongs to two people); nothing has changed then.
+    pub async fn import(&self, rows: Vec<DirectoryRow>) -> Result<Vec<(DirectoryRow, Change)>, LibraryError> {
+        let before = self.store.directory().await?;
+        let known: BTreeMap<(&str, &str), &str> =
+            before.iter().map(|row| ((row.kind.as_str(), row.key.as_str()), row.body.as_str())).collect();
+        let stale: Vec<&DirectoryRow> = if rows.iter().any(|row| row.kind == "shift") {
+            before
+                .iter()
+                .filter(|old| old.kind == "shift" && !rows.iter().any(|new| new.kind == "shift" && new.key == old.key))
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let mut after: BTreeMap<(String, String), DirectoryRow> =
+            before.iter().map(|row| ((row.kind.clone(), row.key.clone()), row.clone())).collect();
+        for old in &stale {
+            after.remove(&(old.kind.clone(), old.key.clone()));
+        }
+        let mut changes = Vec::with_capacity(rows.len());
+        for row in rows {
+            let change = match known.get(&(row.kind.as_str(), row.key.as_str())) {
+                None => Change::Added,
+                Some(body) if **body == row.body => Change::Unchanged,
+                Some(_) => Change::Changed,
+            };
+            after.insert((row.kind.clone(), row.key.clone()), row.clone());
+            changes.push((row, change));
+        }
+        let after: Vec<DirectoryRow> = after.into_values().collect();
+        let (file, faq) = assemble(&after)?;
+        file.check("合并后的名单").map_err(LibraryError::Wrong)?;
+        let mut write = self.store.write().await?;
+        for old in &stale {
+            write.directory_remove(&old.kind, &old.key).await?;
+        }
+        let put: Vec<DirectoryRow> =
+            changes.iter().filter(|(_, change)| *change != Change::Unchanged).map(|(row, _)| row.clone()).collect();
+        if !put.is_empty() {
+            write.directory_put(&put).await?;
+        }
+        write.commit().await?;
+        let library = Library {
+            directory: Arc::new(Directory::new(file, self.default_contract.clone())),
+            faq: Arc::new(FaqIndex::build(&faq)),
+        };
+        *self.library.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(library);
+        self.committed();
+        Ok(changes)
+    }
+}
+
+/// What a contract tells the router.
+pub fn lexicon_source(terms: &Terms, people: &[String]) -> LexiconSource {
+    let profile = &terms.profile;
+    LexiconSource {
+        systems: profile
+            .systems
+            .iter()
+            .map(|s| SystemTerms { id: s.id.clone(), name: s.name.clone(), aliases: s.aliases.clone() })
+            .collect(),
+        severities: profile
+            .severities
+            .iter()
+            .zip(1..)
+            .map(|(s, rank)| SeverityTerms {
+                id: s.id.clone(),
+                rank,
+                words: s.words.clone(),
+                phrases: s.phrases.clone(),
+            })
+            .collect(),
+        categories: profile
+            .categories
+            .iter()
+            .map(|c| CategoryTerms { id: c.id.clone(), name: c.name.clone(), words: c.words.clone() })
+            .collect(),
+        people: people.to_vec(),
+        extra_request_words: Vec::new(),
+    }
+}

@@ -1,0 +1,121 @@
+//! What the desk says, as it stands in the outbox: the words, whom they are for, and what their delivery proves.
+
+use serde::{Deserialize, Serialize};
+use zhishou_adapters::{Action, Outgoing};
+
+use crate::rules::notice::Kind;
+use crate::rules::ticket::{About, Proof};
+use crate::store::TicketKey;
+
+/// An outgoing message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// Kind of its last change.
+    pub kind: Kind,
+    /// Kinds of all its changes, in order; more than one where several became one message.
+    pub kinds: Vec<Kind>,
+    /// The words of each change.
+    pub parts: Vec<String>,
+    /// One line above them.
+    #[serde(default)]
+    pub title: String,
+    /// Buttons.
+    #[serde(default)]
+    pub actions: Vec<Action>,
+    /// Accounts to mention.
+    #[serde(default)]
+    pub mentions: Vec<String>,
+    /// External id of the message it answers, and who wrote that.
+    #[serde(default)]
+    pub reply_to: Option<(String, String)>,
+    /// Person it is for, where it is not for a conversation.
+    #[serde(default)]
+    pub person: Option<String>,
+    /// Conversations to try, in order; the row's own is `ways[way]`.
+    #[serde(default)]
+    pub ways: Vec<String>,
+    /// Which of them is tried now.
+    #[serde(default)]
+    pub way: usize,
+    /// The ticket it is about.
+    #[serde(default)]
+    pub ticket: Option<TicketKey>,
+    /// Promises and steps it is about.
+    #[serde(default)]
+    pub about: Vec<About>,
+    /// FAQ entry it answers from.
+    #[serde(default)]
+    pub faq: Option<String>,
+    /// What its delivery proves.
+    #[serde(default)]
+    pub proofs: Vec<Proof>,
+    /// For channels of 70 characters.
+    #[serde(default)]
+    pub short: Option<String>,
+}
+
+impl Said {
+    /// A message of one part.
+    pub fn new(kind: Kind, text: String) -> Self {
+        Self {
+            kind,
+            kinds: vec![kind],
+            parts: vec![text],
+            title: String::new(),
+            actions: Vec::new(),
+            mentions: Vec::new(),
+            reply_to: None,
+            person: None,
+            ways: Vec::new(),
+            way: 0,
+            ticket: None,
+            about: Vec::new(),
+            faq: None,
+            proofs: Vec::new(),
+            short: None,
+        }
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> String {
+        self.parts.join("\n")
+    }
+
+    /// Joins a later change about the same ticket to the same conversation. What was said twice is said once.
+    pub fn join(&mut self, later: Self) {
+        self.kind = later.kind;
+        self.kinds.extend(later.kinds);
+        for part in later.parts {
+            if !self.parts.contains(&part) {
+                self.parts.push(part);
+            }
+        }
+        if !later.actions.is_empty() {
+            self.actions = later.actions;
+        }
+        for mention in later.mentions {
+            if !self.mentions.contains(&mention) {
+                self.mentions.push(mention);
+            }
+        }
+        self.about.extend(later.about);
+        self.proofs.extend(later.proofs);
+        self.reply_to = self.reply_to.take().or(later.reply_to);
+    }
+
+    /// The form a channel takes.
+    pub fn outgoing(&self, key: &str, conversation: &str) -> Outgoing {
+        Outgoing {
+            key: key.to_owned(),
+            conversation: conversation.to_owned(),
+            text: self.text(),
+            title: self.title.clone(),
+            fields: Vec::new(),
+            actions: self.actions.clone(),
+            mentions: self.mentions.clone(),
+            reply_to: self.reply_to.as_ref().map(|(id, _)| id.clone()),
+            reply_account: self.reply_to.as_ref().map(|(_, account)| account.clone()),
+            short: self.short.clone(),
+        }
+    }
+}
