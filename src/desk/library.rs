@@ -207,3 +207,8 @@ pub fn lexicon_source(terms: &Terms, people: &[String]) -> LexiconSource {
         extra_request_words: Vec::new(),
     }
 }
+
+/// The words of a contract, compiled for the router.
+pub fn lexicon_of(terms: &Terms) -> zhishou_intents::Lexicon {
+    zhishou_intents::Lexicon::new(&lexicon_source(terms, &[]))
+}

@@ -32,7 +32,7 @@ use crate::store::{Store, StoreError};
 
 pub use clockwork::Tick;
 pub use dispatch::RECHECK_MS;
-pub use library::{Change, Library, LibraryError};
+pub use library::{Change, Library, LibraryError, faq_rows, lexicon_of, people_rows};
 pub use occasion::{explain_due, local_time, summary};
 pub use said::Said;
 pub use status::events_json;
@@ -105,7 +105,7 @@ impl Desk {
     pub async fn open(parts: Parts) -> Result<Arc<Self>, DeskError> {
         let mut contracts = BTreeMap::new();
         for terms in parts.contracts {
-            let lexicon = Lexicon::new(&library::lexicon_source(&terms, &[]));
+            let lexicon = lexicon_of(&terms);
             contracts.insert(terms.id.clone(), Contract { terms, lexicon });
         }
         let library = Library::load(&parts.store, parts.default_contract.clone()).await?;
@@ -187,6 +187,12 @@ impl Desk {
     /// Whether a way of reaching people exists here: a configured channel.
     pub fn has_channel(&self, id: &str) -> bool {
         self.channels.contains_key(id)
+    }
+
+    /// Lets the clockwork and the outbox look at once, after the clock was moved.
+    pub fn nudge(&self) {
+        self.work.notify_one();
+        self.mail.notify_one();
     }
 
     fn committed(&self) {

@@ -24,6 +24,9 @@ statements! {
     NEWEST = "SELECT external_id FROM inbox WHERE conversation = $1 ORDER BY id DESC LIMIT 1";
     /// How many are pending, and since when.
     BACKLOG = "SELECT count(*), coalesce(min(received_at_ms), 0) FROM inbox WHERE disposition = ''";
+    /// The last messages with what became of them, newest first.
+    LAST = "SELECT id, channel, external_id, conversation, sender, received_at_ms, body, disposition, ticket, why, done_at_ms
+              FROM inbox ORDER BY id DESC LIMIT $1";
     /// The account of messages: what became of each, from a place in the order on.
     ACCOUNT = "SELECT id, channel, external_id, conversation, sender, received_at_ms, body, disposition, ticket, why, done_at_ms
                  FROM inbox WHERE id > $1 ORDER BY id LIMIT $2";
@@ -78,6 +81,16 @@ fn inbox_row(row: &sqlx::any::AnyRow) -> InboxRow {
     }
 }
 
+fn account(row: &sqlx::any::AnyRow) -> Account {
+    Account {
+        row: inbox_row(row),
+        disposition: text_at(row, 7),
+        ticket: text_at(row, 8),
+        why: text_at(row, 9),
+        done_at_ms: number_at(row, 10),
+    }
+}
+
 impl Write {
     /// Stores messages and answers the ids of those that were new.
     pub async fn inbox_add(&mut self, messages: &[NewInbound]) -> Result<Vec<String>, StoreError> {
@@ -129,16 +142,12 @@ impl Store {
     pub async fn inbox_account(&self, after: &str, limit: usize) -> Result<Vec<Account>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let query = sqlx::query(ACCOUNT.on(self.engine)).bind(after).bind(limit);
-        let rows = self.rows(&ACCOUNT, query).await?;
-        Ok(rows
-            .iter()
-            .map(|row| Account {
-                row: inbox_row(row),
-                disposition: text_at(row, 7),
-                ticket: text_at(row, 8),
-                why: text_at(row, 9),
-                done_at_ms: number_at(row, 10),
-            })
-            .collect())
+        Ok(self.rows(&ACCOUNT, query).await?.iter().map(account).collect())
+    }
+
+    /// The last `limit` messages with what became of them, newest first.
+    pub async fn inbox_last(&self, limit: usize) -> Result<Vec<Account>, StoreError> {
+        let query = sqlx::query(LAST.on(self.engine)).bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        Ok(self.rows(&LAST, query).await?.iter().map(account).collect())
     }
 }

@@ -25,7 +25,7 @@ pub use inbox::{Account, InboxRow, NewInbound};
 pub use notes::Lease;
 pub use outbox::{OutboxRow, OutboxState, Settled};
 pub use statement::{Engine, Statement};
-pub use tickets::{Counter, EventRow, Recorded, TicketKey};
+pub use tickets::{Counter, EventRow, Recorded, TicketKey, chain};
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");

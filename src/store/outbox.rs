@@ -62,9 +62,9 @@ statements! {
     /// Failed messages, newest first.
     FAILED = "SELECT id, key, conversation, ticket, kind, merge_key, state, created_at_ms, send_at_ms, attempts, external_id, body
                 FROM outbox WHERE state = 'failed' ORDER BY id DESC LIMIT $1";
-    /// What was said in conversations lately, newest first: the sandbox page and the history of a seat.
-    SAID_IN = "SELECT id, key, conversation, ticket, kind, merge_key, state, created_at_ms, taken_at_ms, attempts, external_id, body
-                 FROM outbox WHERE id > $1 ORDER BY id LIMIT $2";
+    /// What was said last, newest first; `send_at_ms` stands for when it was taken.
+    LATEST = "SELECT id, key, conversation, ticket, kind, merge_key, state, created_at_ms, taken_at_ms, attempts, external_id, body
+                FROM outbox WHERE state = 'sent' ORDER BY id DESC LIMIT $1";
 }
 
 /// Where an outgoing message stands.
@@ -300,10 +300,9 @@ impl Store {
         Ok(self.rows(&FAILED, query).await?.iter().map(outbox_row).collect())
     }
 
-    /// Up to `limit` messages after the id `after`, in order; `send_at_ms` holds when they were taken.
-    pub async fn said_after(&self, after: &str, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
-        let query =
-            sqlx::query(SAID_IN.on(self.engine)).bind(after).bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        Ok(self.rows(&SAID_IN, query).await?.iter().map(outbox_row).collect())
+    /// The last `limit` messages that channels took, newest first; `send_at_ms` holds when each was taken.
+    pub async fn said_last(&self, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+        let query = sqlx::query(LATEST.on(self.engine)).bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        Ok(self.rows(&LATEST, query).await?.iter().map(outbox_row).collect())
     }
 }

@@ -1,0 +1,167 @@
+//! `zhishou check` and `zhishou doctor`: what is wrong, and what to do about it.
+
+use jiff::SignedDuration;
+use zhishou_adapters::Inbox;
+
+use super::Failure;
+use crate::config::{ChannelSettings, Settings};
+use crate::desk::Wording;
+use crate::rules::directory::Directory;
+use crate::rules::holidays::Holidays;
+use crate::rules::roster::gaps;
+use crate::store::Store;
+
+/// How far ahead rosters are looked through.
+const WEEKS: i64 = 4;
+
+pub(super) async fn check(settings: &Settings, online: bool) -> Result<(), Failure> {
+    Wording::new(settings.wording.as_deref()).map_err(Failure::usage)?;
+    println!("配置正确：{} 份合同，{} 个渠道。", settings.contracts.len(), settings.channels.len());
+    let mut warnings = Vec::new();
+    for terms in &settings.contracts {
+        let default = if Some(&terms.id) == settings.default_contract.as_ref() { "（默认）" } else { "" };
+        println!(
+            "合同 {}{default}：{}，承诺 {} 条，系统 {} 个，例行任务 {} 项，文档 {} 种。",
+            terms.id,
+            terms.profile.name,
+            terms.profile.commitments.len(),
+            terms.profile.systems.len(),
+            terms.profile.duties.len(),
+            terms.profile.deliverables.len()
+        );
+        if terms.profile.hotline.is_empty() {
+            warnings.push(format!("合同 {} 没有填写 hotline，拒绝和帮助里不会出现热线号码", terms.id));
+        }
+    }
+    let last = Holidays::shipped().last_year();
+    warnings.push(format!(
+        "节假日数据到 {last} 年为止；之后的日期按普通周一至周五计算，时限标为暂定，新通知公布后更新 [desk] holidays 指向的文件即可重新计算"
+    ));
+    if settings.default_contract.is_none() {
+        warnings.push("没有默认合同：未绑定的会话会被礼貌拒绝；给一份合同加 default = true".to_owned());
+    }
+    for channel in &settings.channels {
+        if let ChannelSettings::Onebot { id, .. } = channel {
+            println!("渠道 {id}：OneBot 11。群里能听能说；QQ 账号有被风控的可能，重要通知请再配一个渠道。");
+        } else {
+            println!("渠道 {}：沙盒页面。", channel.id());
+        }
+    }
+    if !settings.clock_movable() && settings.admin_password.is_none() {
+        warnings.push("控制台没有设置 admin_password，页面不会开放".to_owned());
+    }
+    for warning in &warnings {
+        println!("注意：{warning}。");
+    }
+    if online {
+        online_check(settings).await?;
+    }
+    Ok(())
+}
+
+async fn online_check(settings: &Settings) -> Result<(), Failure> {
+    let store = Store::open(&settings.database).await.map_err(Failure::work)?;
+    store.inbox_backlog().await.map_err(Failure::work)?;
+    println!("数据库可用：{}", without_password(&settings.database));
+    for channel in &settings.channels {
+        if let ChannelSettings::Onebot { id, link, .. } = channel {
+            println!("渠道 {id}：{}", probe(link).await);
+        }
+    }
+    Ok(())
+}
+
+async fn probe(link: &crate::config::OnebotLink) -> String {
+    use crate::config::OnebotLink::{ForwardWs, Http, ReverseWs};
+    let url = match link {
+        ReverseWs { path } => return format!("等待 OneBot 端连到本机的 {path}；启动后用 zhishou doctor 看是否连上"),
+        ForwardWs { url } | Http { api_url: url, .. } => url,
+    };
+    let host = url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default();
+    let host = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+    let connect = tokio::net::TcpStream::connect(&host);
+    match tokio::time::timeout(std::time::Duration::from_secs(5), connect).await {
+        Ok(Ok(_)) => format!("{host} 可以连接"),
+        Ok(Err(error)) => format!("{host} 连不上（{error}）：请确认 OneBot 端已启动、端口正确"),
+        Err(_) => format!("{host} 5 秒没有应答：请检查防火墙"),
+    }
+}
+
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+pub(super) async fn doctor(settings: &Settings) -> Result<(), Failure> {
+    let mut bad = false;
+    let mut report = |fine: bool, what: &str, text: String| {
+        bad |= !fine;
+        println!("[{}] {what}：{text}", if fine { "正常" } else { "需处理" });
+    };
+    let desk = match super::serve::desk_without_channels(settings).await {
+        Ok(desk) => desk,
+        Err(Failure::Work(text) | Failure::Usage(text)) => {
+            report(false, "数据库", text);
+            return Err(Failure::work("体检发现问题，见上"));
+        }
+    };
+    let store = desk.store();
+    report(true, "数据库", without_password(&settings.database));
+    let probe = desk.keep(b"zhishou doctor".to_vec()).await;
+    report(
+        probe.is_ok(),
+        "磁盘",
+        probe.map_or_else(|error| format!("附件目录不可写：{error}"), |_| format!("{} 可写", settings.data.display())),
+    );
+    let (pending, oldest) = store.inbox_backlog().await.map_err(Failure::work)?;
+    let age_ms = if pending > 0 { desk.now().as_millisecond() - oldest } else { 0 };
+    report(
+        age_ms < 60_000,
+        "待处理消息",
+        if pending == 0 { "没有".to_owned() } else { format!("{pending} 条，最早的等了 {} 秒；值守没有在运行？", age_ms / 1000) },
+    );
+    let (waiting, failed) = store.outbox_counts().await.map_err(Failure::work)?;
+    report(true, "待发送", format!("{waiting} 条"));
+    report(failed == 0, "未送达", if failed == 0 { "没有".to_owned() } else { format!("{failed} 条，见下") });
+    for row in store.failed(10).await.map_err(Failure::work)? {
+        println!("    {} → {}（{}）", row.kind, row.conversation, row.ticket);
+    }
+    let late = store.next_alarm().await.map_err(Failure::work)?.map_or(0, |next| desk.now().as_millisecond() - next);
+    report(late < 60_000, "时限提醒", if late < 60_000 { "按时".to_owned() } else { format!("已晚 {} 秒；值守没有在运行？", late / 1000) });
+    let directory = desk.directory();
+    for contract in desk.contracts() {
+        rosters(&directory, contract, desk.now(), &mut report);
+    }
+    if bad { Err(Failure::work("体检发现需处理的事项，见上")) } else { Ok(()) }
+}
+
+fn rosters(
+    directory: &Directory,
+    contract: &crate::desk::Contract,
+    now: jiff::Timestamp,
+    report: &mut impl FnMut(bool, &str, String),
+) {
+    let terms = &contract.terms;
+    let until = now + SignedDuration::from_hours(24 * 7 * WEEKS);
+    let found = gaps(directory, terms, now, until, 3);
+    let text = match found.first() {
+        None => format!("今后 {WEEKS} 周都有人值班"),
+        Some((from, _)) if directory.file().shift.is_empty() => {
+            format!("没有班次（自 {} 起无人值班），请用 zhishou import 导入 [[shift]]", crate::desk::local_time(terms, *from, now))
+        }
+        Some((from, to)) => format!(
+            "{} 至 {} 无人值班，请补班",
+            crate::desk::local_time(terms, *from, now),
+            crate::desk::local_time(terms, *to, now)
+        ),
+    };
+    report(found.is_empty(), &format!("值班（{}）", terms.id), text);
+    let leads = crate::rules::escalation::leads(directory, &terms.id);
+    report(
+        !leads.is_empty(),
+        &format!("负责人（{}）", terms.id),
+        if leads.is_empty() { "没有 role = \"lead\" 的人员，升级无人接收".to_owned() } else { leads.join("、") },
+    );
+}

@@ -1,0 +1,180 @@
+//! `zhishou serve`: wires everything together and runs it until it is told to stop.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use zhishou_adapters::qq::onebot::{Listen as OnebotListen, OneBot, OneBotConfig, Transport};
+use zhishou_adapters::{Channel, Inbox};
+
+use super::Failure;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{ChannelSettings, Listen, OnebotLink, Settings};
+use crate::console::{CLOCK_MARK, Console, SandboxChannel, router};
+use crate::desk::{Desk, Parts, Wording, faq_rows, people_rows};
+use crate::rules::directory::PeopleFile;
+use crate::rules::profile::Profile;
+use crate::store::Store;
+
+fn seed() -> Result<u64, Failure> {
+    let mut bytes = [0u8; 8];
+    getrandom::fill(&mut bytes).map_err(Failure::work)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn channel(settings: &ChannelSettings, clock: &Arc<SystemClock>) -> Arc<dyn Channel> {
+    match settings {
+        ChannelSettings::Sandbox { id } => Arc::new(SandboxChannel::new(id)),
+        ChannelSettings::Onebot { id, link, access_token, secret, listen, account, media_hosts } => {
+            let transport = match link {
+                OnebotLink::ReverseWs { path } => Transport::ReverseWs { path: path.clone() },
+                OnebotLink::ForwardWs { url } => Transport::ForwardWs { url: url.clone() },
+                OnebotLink::Http { api_url, path } => Transport::Http { api_url: api_url.clone(), path: path.clone() },
+            };
+            let mut config = OneBotConfig::new(id, transport);
+            config.access_token.clone_from(access_token);
+            config.secret.clone_from(secret);
+            config.listen = match listen {
+                Listen::All => OnebotListen::All,
+                Listen::Mentions => OnebotListen::Mentions,
+            };
+            config.account.clone_from(account);
+            config.media.allow_hosts.clone_from(media_hosts);
+            let clock = clock.clone();
+            Arc::new(OneBot::new(config, Arc::new(move || clock.now())))
+        }
+    }
+}
+
+async fn open(settings: &Settings, clock: Arc<SystemClock>, channels: bool) -> Result<Arc<Desk>, Failure> {
+    let store = Store::open(&settings.database).await.map_err(|error| {
+        Failure::work(format!("{error}\n请检查数据目录是否可写、磁盘是否已满：{}", settings.data.display()))
+    })?;
+    if settings.clock_movable()
+        && let Some((offset, _)) = store.mark(CLOCK_MARK).await.map_err(Failure::work)?
+    {
+        clock.forward(offset);
+    }
+    Desk::open(Parts {
+        store,
+        clock: clock.clone(),
+        seed: seed()?,
+        contracts: settings.contracts.clone(),
+        default_contract: settings.default_contract.clone(),
+        wording: Wording::new(settings.wording.as_deref()).map_err(Failure::usage)?,
+        channels: if channels { settings.channels.iter().map(|c| channel(c, &clock)).collect() } else { Vec::new() },
+        attachments: Some(settings.data.join("attachments")),
+    })
+    .await
+    .map_err(Failure::work)
+}
+
+/// The desk on its database without any channel, for commands that change data.
+pub(super) async fn desk_without_channels(settings: &Settings) -> Result<Arc<Desk>, Failure> {
+    open(settings, Arc::new(SystemClock::default()), false).await
+}
+
+/// Token and secret of an OneBot channel of the configuration.
+pub(super) fn onebot_keys(
+    config: Option<&Path>,
+    id: Option<&str>,
+) -> Result<(Option<String>, Option<String>), Failure> {
+    if config.is_none() && id.is_none() {
+        return Ok((None, None));
+    }
+    let settings = super::settings(config)?;
+    for channel in &settings.channels {
+        if let ChannelSettings::Onebot { id: this, access_token, secret, .. } = channel
+            && id.is_none_or(|id| id == this)
+        {
+            let text = |s: &Option<secrecy::SecretString>| s.as_ref().map(|s| s.expose_secret().to_owned());
+            return Ok((text(access_token), text(secret)));
+        }
+    }
+    Ok((None, None))
+}
+
+pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
+    let movable = settings.clock_movable();
+    let clock = Arc::new(SystemClock::default());
+    let desk = open(&settings, clock.clone(), true).await?;
+    if settings.first_visit && desk.directory().file().person.is_empty() {
+        furnish(&desk).await?;
+    }
+    desk.recompute().await.map_err(Failure::work)?;
+    let listener = tokio::net::TcpListener::bind(&settings.listen)
+        .await
+        .map_err(|error| Failure::work(format!("无法监听 {}：{error}。请在 [console] listen 换一个端口", settings.listen)))?;
+    let address = listener.local_addr().map_err(Failure::work)?;
+    let console = Console {
+        desk: desk.clone(),
+        clock: movable.then_some(clock),
+        admin_password: settings.admin_password.clone(),
+        sandbox: settings.channels.iter().any(|c| matches!(c, ChannelSettings::Sandbox { .. })),
+    };
+    let routes = router(console);
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    {
+        let (desk, stop) = (desk.clone(), stop.clone());
+        tasks.spawn(async move { desk.run_clockwork(stop).await });
+    }
+    {
+        let (desk, stop) = (desk.clone(), stop.clone());
+        tasks.spawn(async move { desk.run_outbox(stop).await });
+    }
+    for channel in desk.channels().cloned() {
+        let (inbox, stop): (Arc<dyn Inbox>, _) = (desk.clone(), stop.clone());
+        tasks.spawn(async move {
+            if let Err(error) = channel.listen(inbox, stop).await {
+                tracing::error!(channel = channel.id(), %error, "a channel has stopped until somebody changes something");
+            }
+        });
+    }
+    tasks.close();
+    let url = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}/"));
+    println!("值守已启动，请在浏览器打开 {url}");
+    let ending = stop.clone();
+    let served = axum::serve(listener, routes).with_graceful_shutdown(async move {
+        told_to_stop().await;
+        ending.cancel();
+    });
+    // Open event streams would hold a graceful end for ever; what is under way has its own tracker.
+    tokio::select! {
+        result = served.into_future() => result.map_err(Failure::work)?,
+        () = async { stop.cancelled().await; tasks.wait().await } => {}
+    }
+    stop.cancel();
+    tasks.wait().await;
+    desk.store().close().await;
+    Ok(())
+}
+
+/// The sample people and questions of a first visit.
+async fn furnish(desk: &Desk) -> Result<(), Failure> {
+    let people = PeopleFile::parse(Profile::sample_people(), "（示例人员）").map_err(Failure::work)?;
+    let faq = super::exchange::faq_text(Profile::sample_faq(), "jsonl", "（示例问答）").map_err(Failure::work)?;
+    let mut rows = people_rows(&people);
+    rows.extend(faq_rows(&faq));
+    desk.import(rows).await.map_err(Failure::work).map(drop)
+}
+
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without signals only the console's own end is left; a failure to listen must not end the desk.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
