@@ -1,1 +1,3 @@
-//! t
+//! One binary: stories, laws, real peers, and the walls.
+
+mod clock;

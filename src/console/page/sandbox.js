@@ -49,27 +49,26 @@ const DISPOSITIONS = {
 
 const OUTCOMES = { running: '计时中', paused: '暂停计时', met: '按时兑现', broken: '已超时', met_late: '逾期补上', cancelled: '已取消' };
 const OPEN_STATES = new Set(['open', 'claimed', 'suspended', 'resolved']);
-const ALARMS = new Set(['commitment.warning', 'commitment.broken', 'escalation']);
 
 // What each seat is for, and what may be written there; `N` becomes the number of the ticket at hand.
 const SEATS = {
   agency: {
     short: '机关群',
-    about: '使用系统的人在这里。像平时一样说话，不用学命令。',
+    about: '使用系统的人。照常说话，不用学命令。',
     empty: ['这是某机关的工作群', '您来扮演窗口的同事。说一句系统出了什么毛病，值守会自己建工单、报时限；闲聊和道谢它不插嘴。'],
-    placeholder: '像在群里那样说，例如：登记系统打不开了',
+    placeholder: '例如：登记系统打不开了',
     chips: ['登记系统打不开了，大厅群众都在等', '还没好吗', '可以了谢谢', '5分 处理及时'],
   },
   engineers: {
     short: '工程师群',
     about: '运维工程师在这里接单、报进展。',
     empty: ['这是运维工程师的群', '有人报修时，新工单会出现在这里，时限快到时这里先收到提醒。回复「认领 1」接单，也可以点消息下面的按钮。'],
-    placeholder: '例如：进展 1 正在排查数据库连接',
+    placeholder: '例如：进展 1 正在排查',
     chips: ['认领 N', '进展 N 正在排查数据库连接', '解决 N 重启应用服务后恢复'],
   },
   lead: {
     short: '负责人',
-    about: '陈经理与值守的私聊：没人管的事升级到这里。',
+    about: '与值守的私聊：没人管的事升级到这里。',
     empty: ['这是陈经理的私聊', '平时很安静。没人接单、时限将破或已破时，值守才来打扰他。他回复「确认 1」表示已知悉。'],
     placeholder: '例如：待办',
     chips: ['确认 N', '待办', '谁会被通知 N'],
@@ -330,10 +329,16 @@ function seatOf(given) {
     submit(seat);
   });
   seat.input.addEventListener('input', () => grow(seat.input));
+  let height = 0, width = 0;
   seat.log.addEventListener('scroll', () => {
+    const { clientHeight, clientWidth } = seat.log;
+    // A box that changed its size scrolls by itself; that says nothing about the reader.
+    if (clientHeight !== height || clientWidth !== width) { height = clientHeight; width = clientWidth; return; }
     seat.stuck = seat.log.scrollHeight - seat.log.scrollTop - seat.log.clientHeight < 48;
     if (seat.stuck) { seat.missed = 0; seat.jump.hidden = true; }
   }, { passive: true });
+  // A log that showed its end goes on showing it when its box changes.
+  new ResizeObserver(() => { if (seat.stuck) toEnd(seat); }).observe(seat.log);
   seats.set(seat.id, seat);
   $('seats').insertBefore(seat.root, $('board'));
   showSpeakers(seat);
@@ -354,7 +359,8 @@ function showSpeakers(seat) {
 }
 
 function grow(input) {
-  input.style.height = 'auto';
+  input.style.height = '';
+  if (input.value === '' || input.scrollHeight <= input.clientHeight + 2) return;
   input.style.height = `${Math.min(input.scrollHeight + 2, 120)}px`;
 }
 
@@ -497,11 +503,13 @@ function divider(seat, id, at, last) {
   return node;
 }
 
-const hue = (name) => [...name].reduce((n, c) => (n * 31 + c.codePointAt(0)) % 6, 0);
+// One colour a person, in order of appearance.
+const hues = new Map();
+const hue = (account) => { if (!hues.has(account)) hues.set(account, hues.size % 6); return hues.get(account); };
 
 function face(from) {
   if (from.desk) return el('img', { class: 'face', src: ICON, width: '30', height: '30', alt: '' });
-  return el('span', { class: `face face-${hue(from.name)}`, 'aria-hidden': 'true', text: [...from.name][0] ?? '？' });
+  return el('span', { class: `face face-${hue(from.account)}`, 'aria-hidden': 'true', text: [...from.name][0] ?? '？' });
 }
 
 function bubble(seat, message, to, fresh) {
@@ -532,7 +540,7 @@ function build(seat, message, to) {
   const actions = el('div', { class: 'actions', hidden: true });
   const meta = el('div', { class: 'meta' },
     el('span', { class: 'name', text: from.desk ? DESK : from.name }),
-    from.desk && el('span', { class: 'bot', text: '机器人' }),
+    from.desk && !to && el('span', { class: 'bot', text: '机器人' }),
     kind && from.desk && el('span', { class: `kind tone-${tone}`, text: kind }),
     to && el('span', { class: 'private', text: from.desk ? `私信 → ${to.name}` : '私信值守' }),
     el('time', { class: 'at', datetime: message.at, title: `${dateText(instant(message.at))} ${clockText(instant(message.at))}`, text: clockText(instant(message.at)) }));
@@ -771,6 +779,7 @@ async function loadStory(number) {
     el('h3', { text: '承诺与时限是怎么算的' }), promises(answer, had ? folds : null),
     el('h3', { text: '经过' }), timeline(answer));
   box.replaceChildren(storyHead(number, ticket), body);
+  for (const fold of body.querySelectorAll('.timeline details')) fold.open = folds.has(fold.dataset.key);
   body.scrollTop = kept;
   if (focusOnTitle) box.querySelector('h2').focus();
 }
@@ -779,12 +788,13 @@ function promises({ ticket, explain }, folds) {
   const box = el('div', { class: 'explained' });
   const told = new Map((explain ?? []).map((e) => [e.name_zh, e.lines]));
   const open = live(ticket);
+  const first = open.find((c) => told.get(c.name_zh)?.length);
   for (const commitment of open) {
     box.append(promise(commitment));
     const lines = told.get(commitment.name_zh);
     if (lines?.length) {
       told.delete(commitment.name_zh);
-      box.append(why(commitment.name_zh, '为什么是这个时间', lines, folds ? folds.has(commitment.name_zh) : commitment === open[0]));
+      box.append(why(commitment.name_zh, '为什么是这个时间', lines, folds ? folds.has(commitment.name_zh) : commitment === first));
     }
   }
   const over = overLine(ticket.commitments);
@@ -797,20 +807,40 @@ function promises({ ticket, explain }, folds) {
 const why = (key, title, lines, open) => el('details', { class: 'why', open, data: { key } },
   el('summary', { text: title }), el('ul', {}, ...lines.map((line) => el('li', { text: line }))));
 
+const kindText = (entry) => entry.kind_zh ?? KINDS[entry.kind]?.[0] ?? entry.kind;
+
 // What happened and what was said because of it, in one line of time.
 function timeline({ events, said }) {
-  const entries = [
-    ...(events ?? []).map((e, i) => ({ at: instant(e.at), i, node: () => el('li', { class: `event ${e.kind?.startsWith('commitment.broken') ? 'event-bad' : e.kind?.startsWith('commitment.') || e.kind?.startsWith('escalation') ? 'event-clock' : ''}` },
-      el('time', { datetime: e.at, text: whenText(instant(e.at)) }),
-      el('div', {}, el('b', { text: e.kind_zh ?? e.kind }), e.by && el('span', { class: 'by', text: e.by }), e.text && el('p', { text: e.text }))) })),
-    ...(said ?? []).map((s, i) => ({ at: instant(s.at), i: 1e6 + i, node: () => el('li', { class: 'event event-said' },
-      el('time', { datetime: s.at, text: whenText(instant(s.at)) }),
-      el('details', { data: { key: `said-${i}` } },
-        el('summary', {}, el('span', { text: `告知 ${s.to}：${s.kind_zh ?? s.kind}` }), s.state_zh && el('span', { class: 'by', text: s.state_zh })),
-        el('p', { text: s.text }))) })),
-  ].sort((a, b) => a.at - b.at || a.i - b.i);
+  const entries = (events ?? []).map((event) => ({ at: instant(event.at), event }));
+  const groups = [];
+  for (const message of [...(said ?? [])].sort((a, b) => instant(a.at) - instant(b.at))) {
+    const at = instant(message.at), last = groups.at(-1);
+    // What went out together stands together, so that the events keep the eye.
+    if (last && at - last.at < 10_000 && !entries.some((e) => e.at > last.at && e.at < at)) last.messages.push(message);
+    else groups.push({ at, messages: [message] });
+  }
+  entries.push(...groups);
+  entries.sort((a, b) => a.at - b.at || (a.messages ? 1 : 0) - (b.messages ? 1 : 0));
   if (entries.length === 0) return el('p', { class: 'loading', text: '还没有记录。' });
-  return el('ol', { class: 'timeline' }, ...entries.map((entry) => entry.node()));
+  return el('ol', { class: 'timeline' }, ...entries.map((entry) => (entry.event ? happened(entry.event) : told(entry))));
+}
+
+function happened(event) {
+  const tone = event.kind === 'commitment.broken' ? ' event-bad' : /^(commitment|escalation)/.test(event.kind) ? ' event-clock' : '';
+  return el('li', { class: `event${tone}` },
+    el('time', { datetime: event.at, text: whenText(instant(event.at)) }),
+    el('div', {}, el('b', { text: kindText(event) }), event.by && el('span', { class: 'by', text: event.by }), event.text && el('p', { text: event.text })));
+}
+
+function told({ at, messages }) {
+  const names = [...new Set(messages.map((m) => m.to))].join('、');
+  return el('li', { class: 'event event-said' },
+    el('time', { datetime: messages[0].at, text: whenText(at) }),
+    el('details', { data: { key: `said-${at}` } },
+      el('summary', { text: `告知 ${names}` }),
+      ...messages.map((m) => el('div', { class: 'letter' },
+        el('div', { class: 'letter-head' }, el('span', { text: `${m.to} · ${kindText(m)}` }), m.state_zh && el('span', { text: m.state_zh })),
+        el('p', { text: m.text })))));
 }
 
 // ---- guide
@@ -829,7 +859,7 @@ function done() {
     report: desk.tickets.length > 0 || said('ticket.opened'),
     claim: said('ticket.claimed') || desk.tickets.some((t) => t.engineer),
     progress: said('ticket.progress'),
-    clock: desk.skewMs > 60_000 && messages.some((m) => ALARMS.has(m.kind)),
+    clock: said('commitment.warning') || said('commitment.broken'), // only time brings these; a grave fault escalates at once
     resolve: said('ticket.resolved') || state('resolved', 'closed'),
     rate: messages.some((m) => !m.from.desk && ['commanded', 'appended'].includes(m.in?.disposition) && /(^|[^\d])[1-5１-５]\s*分|^评价/.test(m.text)),
   };
@@ -937,7 +967,6 @@ document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && openStory !== null && !event.defaultPrevented && event.target.tagName !== 'TEXTAREA') closeStory();
 });
 document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
-addEventListener('resize', () => { for (const seat of seats.values()) if (seat.stuck) toEnd(seat); });
 setInterval(tick, 1000);
 setInterval(() => { if (!document.hidden) refresh(); }, POLL_MS);
 link.open();

@@ -1,0 +1,3 @@
+//! Temporary: while this module is being written.
+
+mod laws;
