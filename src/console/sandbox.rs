@@ -25,6 +25,8 @@ use crate::store::{OutboxRow, TicketKey};
 
 /// Messages a page shows.
 const MESSAGES: usize = 300;
+/// Tickets a page shows.
+const TICKETS: usize = 30;
 /// Furthest one step of the clock, in milliseconds: a month.
 const FURTHEST_MS: i64 = 31 * 24 * 3_600_000;
 /// Most stops on the way of one step.
@@ -123,12 +125,12 @@ async fn state_json(console: &Console) -> Result<Value, crate::store::StoreError
         }
     }
     messages.sort_by(|(a, av), (b, bv)| (av["at"].as_str(), cut(a)).cmp(&(bv["at"].as_str(), cut(b))));
+    quote_words(&mut messages);
     let from = messages.len().saturating_sub(MESSAGES);
     let mut tickets = Vec::new();
     if let Some(contract) = contract(desk) {
-        let mut all = store.live_tickets(&contract.terms.id).await?;
-        all.sort_by_key(|t| std::cmp::Reverse(t.number));
-        tickets = all.iter().map(|t| ticket_json(desk, contract, t)).collect();
+        let newest = store.newest_tickets(&contract.terms.id, TICKETS).await?;
+        tickets = newest.iter().map(|t| ticket_json(desk, contract, t)).collect();
     }
     let directory = desk.directory();
     let lead = directory.file().person.iter().find(|p| p.role == PersonRole::Lead);
@@ -155,6 +157,23 @@ async fn state_json(console: &Console) -> Result<Value, crate::store::StoreError
         "tickets": tickets,
         "cursor": desk.watch().borrow().to_string(),
     }))
+}
+
+/// Gives each quotation the words of what it quotes; one whose message is no longer shown is left out.
+fn quote_words(messages: &mut [(String, Value)]) {
+    let words: std::collections::HashMap<String, String> = messages
+        .iter()
+        .filter_map(|(_, m)| Some((m["id"].as_str()?.to_owned(), m["text"].as_str()?.lines().next()?.to_owned())))
+        .collect();
+    for (_, message) in messages {
+        let quoted = message["quotes"]["id"].as_str().and_then(|id| words.get(id)).cloned();
+        // The desk answers right below; only a quotation somebody chose says something.
+        let chosen = message["from"]["desk"] == json!(false);
+        match quoted.filter(|_| chosen) {
+            Some(text) => message["quotes"]["text"] = json!(text),
+            None => message["quotes"] = Value::Null,
+        }
+    }
 }
 
 /// The time part of an id, whatever it names: messages of both directions sort by it.

@@ -266,8 +266,7 @@ async fn undelivered(
         data: json!({ "to": conversation, "kinds": said.kinds }),
     };
     batch.record(&key.contract, key.number, &fact).await?;
-    let directory = batch.library.directory.clone();
-    for engineers in directory.engineers_conversations(&key.contract) {
+    for engineers in batch.engineers_conversations(&key.contract) {
         if engineers != conversation {
             let words = batch.words(
                 "status.undelivered",

@@ -141,11 +141,13 @@ pub fn about_json(terms: &Terms, about: &[About], now: Timestamp) -> Value {
             Point::Percent(percent) => Some(percent),
             Point::Start | Point::Broken | Point::AfterBroken(_) => None,
         });
+        // The share is exact when the step first fires; a repetition says only what is left.
+        let exact = percent.filter(|_| a.round == 1 && a.late_ms == 0);
         let left = a.due_at.map(|due| due.as_millisecond() - now.as_millisecond()).filter(|left| *left > 0);
         lines.push(json!({
             "name": a.commitment.map_or("工单", Promise::zh),
             "due": a.due_at.map(|due| local_time(terms, due, now)),
-            "percent": percent,
+            "percent": exact,
             "left": left.map(spoken_ms),
             "late": (a.late_ms > 0).then(|| spoken_ms(a.late_ms)),
             "broken": percent.is_none(),

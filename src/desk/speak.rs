@@ -111,7 +111,7 @@ impl Batch<'_> {
                 }
             }
             Audience::Engineers => {
-                let conversations = self.library.directory.engineers_conversations(&terms.id);
+                let conversations = self.engineers_conversations(&terms.id);
                 if conversations.is_empty() {
                     self.speak_to_role(terms, key, &ticket, tell, Role::Engineer);
                 } else {
@@ -124,7 +124,7 @@ impl Batch<'_> {
                 }
             }
             Audience::Role(Role::Engineers) => {
-                let conversations = self.library.directory.engineers_conversations(&terms.id);
+                let conversations = self.engineers_conversations(&terms.id);
                 for conversation in &conversations {
                     let said = self.staff_words(terms, key, &ticket, tell, false, None);
                     self.say(conversation, said);
@@ -245,7 +245,7 @@ impl Batch<'_> {
     /// Nobody may be missed in silence: the engineers' conversations hear of a person without an account.
     fn say_unreachable(&mut self, terms: &Terms, key: &TicketKey, ticket: &Ticket, name: &str, id: &str) {
         let gap = self.words("gap.unreachable", json!({ "text": name }));
-        for conversation in self.library.directory.engineers_conversations(&terms.id) {
+        for conversation in self.engineers_conversations(&terms.id) {
             let tell = Tell {
                 to: Audience::Person(id.to_owned()),
                 kind: Kind::Escalation,
@@ -272,6 +272,8 @@ impl Batch<'_> {
         map.insert("about".to_owned(), about_json(terms, &tell.about, self.now));
         map.insert("round".to_owned(), json!(tell.about.iter().map(|a| a.round).max().unwrap_or(1)));
         map.insert("gap".to_owned(), json!(gap));
+        let to_lead = tell.to == Audience::Role(Role::Lead);
+        map.insert("to_lead".to_owned(), json!(to_lead));
         let n = match map.get("n") {
             Some(Value::String(n)) => n.clone(),
             _ => ticket.number.to_string(),
@@ -286,7 +288,10 @@ impl Batch<'_> {
         let mut said = Said::new(tell.kind, text);
         said.ticket = Some(key.clone());
         said.about.clone_from(&tell.about);
-        said.actions = actions(tell.kind, true, &n);
+        said.actions = match tell.kind {
+            Kind::Warning if to_lead => vec![action("confirm", "确认", &n)],
+            kind => actions(kind, true, &n),
+        };
         said
     }
 
@@ -299,6 +304,13 @@ impl Batch<'_> {
         said.ticket = Some(key.clone());
         said.about.clone_from(&tell.about);
         said
+    }
+
+    /// The engineers' conversations of a contract, those on channels this desk has.
+    pub(super) fn engineers_conversations(&self, contract: &str) -> Vec<String> {
+        let mut names = self.library.directory.engineers_conversations(contract);
+        names.retain(|name| self.reachable(name));
+        names
     }
 
     /// Whether a conversation lies on a channel of this desk.

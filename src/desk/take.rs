@@ -495,7 +495,7 @@ impl Batch<'_> {
             "ask.incident",
             json!({ "numbers": numbers.join("、"), "system": name, "command": command.join(" ") }),
         );
-        for conversation in self.library.directory.engineers_conversations(&key.contract) {
+        for conversation in self.engineers_conversations(&key.contract) {
             let mut said = Said::new(Kind::Ask, words.clone());
             said.ticket = Some(key.clone());
             self.say(&conversation, said);

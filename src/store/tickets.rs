@@ -46,6 +46,8 @@ statements! {
                  system = excluded.system, recent_until_ms = excluded.recent_until_ms,
                  alarm_at_ms = excluded.alarm_at_ms, version = excluded.version, body = excluded.body
              WHERE ticket.version = excluded.version - 1";
+    /// The newest tickets of a contract.
+    NEWEST_OF = "SELECT body, version FROM ticket WHERE contract = $1 ORDER BY number DESC LIMIT $2";
     /// All tickets in the order of opening, a page at a time.
     ALL_OF = "SELECT body, version FROM ticket WHERE contract = $1 AND number > $2 ORDER BY number LIMIT $3";
     /// Contracts that have tickets.
@@ -307,6 +309,14 @@ impl Store {
     pub async fn live_tickets(&self, contract: &str) -> Result<Vec<Ticket>, StoreError> {
         let query = sqlx::query(LIVE.on(self.engine)).bind(contract).bind(MOST);
         self.rows(&LIVE, query).await?.iter().map(|row| ticket_at(row).map(|(ticket, _)| ticket)).collect()
+    }
+
+    /// The newest `limit` tickets of a contract, newest first, whatever their state.
+    pub async fn newest_tickets(&self, contract: &str, limit: usize) -> Result<Vec<Ticket>, StoreError> {
+        let query = sqlx::query(NEWEST_OF.on(self.engine))
+            .bind(contract)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.rows(&NEWEST_OF, query).await?.iter().map(|row| ticket_at(row).map(|(ticket, _)| ticket)).collect()
     }
 
     /// Up to `limit` tickets of a contract with numbers above `after`.

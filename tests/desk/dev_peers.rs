@@ -1,3 +1,5 @@
 //! Temporary: while this module is being written.
 
 mod peers;
+mod store;
+mod tidy;

@@ -1,1 +1,292 @@
-//! Being written.
+//! Acceptance rehearsals: scripts played through the real pipeline, each held against all that it should bring about.
+//!
+//! `rehearsals/README.md` explains the files. What a script did not expect to be said fails it, as does a promise that ends
+//! otherwise than `contracts.md` has it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use zhishou::config::{holidays, load_contract};
+use zhishou::rehearse::{Cast, Line, Played, parse, play};
+use zhishou::rules::directory::PeopleFile;
+use zhishou::rules::profile::Profile;
+use zhishou_intents::FaqEntry;
+
+/// Characters of a text that an expectation keeps, where the script does not ask for the whole.
+const OPENING: usize = 40;
+
+/// The parts of a line of the transcript that an expectation keeps, in this order.
+const KEPT: [&str; 17] = [
+    "at", "in", "disposition", "to", "person", "kind", "kinds", "ticket", "commitment", "commitments", "step", "role",
+    "round", "late_ms", "faq", "actions", "text",
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/desk/rehearsals")
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A script with what its first line says about it.
+struct Script {
+    name: String,
+    head: BTreeMap<String, String>,
+    lines: Vec<Line>,
+    text: String,
+}
+
+impl Script {
+    fn load(name: &str) -> Self {
+        let text = read(&folder().join(format!("{name}.jsonl")));
+        let first = text.lines().next().and_then(|line| line.strip_prefix("//")).unwrap_or_default();
+        let words: Vec<&str> = first.split_whitespace().collect();
+        let head = words
+            .chunks(2)
+            .map(|pair| match pair {
+                [key, value] if key.ends_with(':') => (key.trim_end_matches(':').to_owned(), (*value).to_owned()),
+                _ => panic!("{name}: the first line is `// contract: ID  until: T  people: FILE`, not `{first}`"),
+            })
+            .collect();
+        let lines = parse(&text).unwrap_or_else(|why| panic!("{name}: {why}"));
+        Self { name: name.to_owned(), head, lines, text }
+    }
+
+    fn head(&self, key: &str) -> Option<&str> {
+        self.head.get(key).map(String::as_str)
+    }
+
+    fn cast(&self) -> Cast {
+        let contract = self.head("contract").expect("the first line names the contract");
+        let holidays = holidays(None).expect("the shipped holidays");
+        let people = match self.head("people") {
+            Some(file) => read(&folder().join(file)),
+            None => Profile::sample_people().to_owned(),
+        };
+        let faq = Profile::sample_faq().lines().filter(|line| !line.trim().is_empty());
+        Cast {
+            terms: load_contract(contract, Path::new("."), &holidays).unwrap_or_else(|why| panic!("{why:?}")),
+            people: PeopleFile::parse(&people, "people").unwrap_or_else(|why| panic!("{why}")),
+            faq: faq.map(|line| serde_json::from_str::<FaqEntry>(line).expect(line)).collect(),
+            until: self.head("until").map(|until| until.parse().expect(until)),
+            wording: None,
+        }
+    }
+
+    async fn play(&self) -> Played {
+        play(&self.lines, self.cast()).await.unwrap_or_else(|why| panic!("{}: {why}", self.name))
+    }
+
+    /// Ids of everything in the script that gets an `in` line: messages and presses, no repeats.
+    fn inbound(&self) -> Vec<String> {
+        let lines = self.text.lines().enumerate().filter(|(_, line)| line.starts_with('{'));
+        lines
+            .filter_map(|(index, line)| {
+                let line: Value = serde_json::from_str(line).expect(line);
+                let speaks = line.get("from").is_some();
+                let id = line.get("id").and_then(Value::as_str).map(str::to_owned);
+                speaks.then(|| id.unwrap_or_else(|| format!("L{}", index + 1)))
+            })
+            .collect()
+    }
+}
+
+/// A JSON object with its keys in the order given, whatever serde_json is built with.
+fn object(from: &Value, keys: &[&str]) -> String {
+    let pairs = keys.iter().filter_map(|key| from.get(key).map(|value| format!("\"{key}\": {value}")));
+    format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+}
+
+/// A line of the transcript as an expectation keeps it.
+fn compact(line: &Value, whole: bool) -> Value {
+    let mut kept = Map::new();
+    for key in KEPT {
+        if let Some(value) = line.get(key) {
+            kept.insert(key.to_owned(), value.clone());
+        }
+    }
+    if let Some(Value::String(text)) = kept.get_mut("text") {
+        *text = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" / ");
+        if !whole && text.chars().count() > OPENING {
+            *text = text.chars().take(OPENING).chain(['…']).collect();
+        }
+    }
+    Value::Object(kept)
+}
+
+/// The transcript as an expectation keeps it. What is said at one instant to several stands in the order of their names:
+/// between conversations no order is promised.
+fn transcript(played: &Played, whole: bool) -> Vec<String> {
+    let mut lines: Vec<Value> = played.transcript.iter().map(|line| compact(line, whole)).collect();
+    for run in lines.chunk_by_mut(|a, b| a["at"] == b["at"] && a.get("to").is_some() && b.get("to").is_some()) {
+        run.sort_by_key(|line| line["to"].as_str().unwrap_or_default().to_owned());
+    }
+    lines.iter().map(|line| object(line, &KEPT)).collect()
+}
+
+/// The state as an expectation keeps it: tickets and promises, a line each.
+fn state(played: &Played) -> Vec<String> {
+    let mut lines = vec!["{\"tickets\": [".to_owned()];
+    let tickets = played.state["tickets"].as_array().expect("tickets");
+    for (at, ticket) in tickets.iter().enumerate() {
+        let keys = ["number", "state", "severity", "category", "system", "requester", "engineer", "opened_at"];
+        let head = object(ticket, &keys);
+        lines.push(format!("  {}, \"commitments\": [", head.trim_end_matches('}')));
+        let promises = ticket["commitments"].as_array().expect("commitments");
+        for (at, promise) in promises.iter().enumerate() {
+            let keys = ["name", "round", "severity", "started_at", "due_at", "met_at", "outcome"];
+            let comma = if at + 1 < promises.len() { "," } else { "" };
+            lines.push(format!("    {}{comma}", object(promise, &keys)));
+        }
+        lines.push(format!("  ]}}{}", if at + 1 < tickets.len() { "," } else { "" }));
+    }
+    let (inbox, outbox) = (&played.state["inbox"], &played.state["outbox"]);
+    let (inbox, outbox) = (object(inbox, &["pending"]), object(outbox, &["pending", "failed"]));
+    lines.push(format!("], \"inbox\": {inbox}, \"outbox\": {outbox}}}"));
+    lines
+}
+
+/// What differs, a line each; empty where nothing does.
+fn difference(expected: &[String], got: &[String]) -> String {
+    // Longest common subsequence: rehearsals are short.
+    let mut table = vec![vec![0_usize; got.len() + 1]; expected.len() + 1];
+    for i in (0..expected.len()).rev() {
+        for j in (0..got.len()).rev() {
+            table[i][j] =
+                if expected[i] == got[j] { table[i + 1][j + 1] + 1 } else { table[i + 1][j].max(table[i][j + 1]) };
+        }
+    }
+    let (mut i, mut j, mut text) = (0, 0, String::new());
+    while i < expected.len() || j < got.len() {
+        if i < expected.len() && j < got.len() && expected[i] == got[j] {
+            (i, j) = (i + 1, j + 1);
+        } else if j >= got.len() || (i < expected.len() && table[i + 1][j] >= table[i][j + 1]) {
+            let _ = writeln!(text, "  expected {}", expected[i]);
+            i += 1;
+        } else {
+            let _ = writeln!(text, "  got      {}", got[j]);
+            j += 1;
+        }
+    }
+    text
+}
+
+/// Holds what came against a file; with `ZHISHOU_BLESS=1` writes the file instead.
+fn hold(path: &Path, got: &[String]) -> String {
+    if std::env::var_os("ZHISHOU_BLESS").is_some_and(|value| value == "1") {
+        std::fs::write(path, got.join("\n") + "\n").expect("the expectation can be written");
+        return String::new();
+    }
+    let expected: Vec<String> = read(path).lines().map(str::to_owned).collect();
+    let differs = difference(&expected, got);
+    if differs.is_empty() { differs } else { format!("{}\n{differs}", path.display()) }
+}
+
+/// What holds in every rehearsal: each message one disposition, nothing pending, nothing failed, lines in time order and
+/// what is said numbered from 1 (`design.md`, rules 1 and 6).
+fn laws(script: &Script, played: &Played) -> String {
+    let mut broken = String::new();
+    let mut heard: Vec<&str> = played.transcript.iter().filter_map(|line| line["in"].as_str()).collect();
+    let mut written = script.inbound();
+    heard.sort_unstable();
+    written.sort_unstable();
+    if heard != written {
+        let _ = writeln!(broken, "messages {written:?} got dispositions {heard:?}");
+    }
+    let numbers: Vec<u64> = played.transcript.iter().filter_map(|line| line["n"].as_u64()).collect();
+    if numbers.iter().enumerate().any(|(at, n)| *n != at as u64 + 1) {
+        let _ = writeln!(broken, "what is said is numbered {numbers:?}");
+    }
+    if !played.transcript.is_sorted_by_key(|line| line["at"].as_str().unwrap_or_default().to_owned()) {
+        let _ = writeln!(broken, "the transcript is not in the order of time");
+    }
+    let left = json!({
+        "inbox": 0,
+        "pending": script.head("pending").map_or(0, |n| n.parse().expect(n)),
+        "failed": script.head("failed").map_or(0, |n| n.parse().expect(n)),
+    });
+    let got = json!({
+        "inbox": played.state["inbox"]["pending"],
+        "pending": played.state["outbox"]["pending"],
+        "failed": played.state["outbox"]["failed"],
+    });
+    if left != got {
+        let _ = writeln!(broken, "left behind {got}, not {left}");
+    }
+    broken
+}
+
+/// Plays a script and holds everything against what it should bring about.
+async fn comes_out(name: &str) {
+    let script = Script::load(name);
+    let played = script.play().await;
+    let whole = script.head("text") == Some("full");
+    let mut wrong = laws(&script, &played);
+    wrong += &hold(&folder().join(format!("{name}.expected.jsonl")), &transcript(&played, whole));
+    wrong += &hold(&folder().join(format!("{name}.state.json")), &state(&played));
+    assert!(wrong.is_empty(), "{name}:\n{wrong}");
+}
+
+macro_rules! rehearsals {
+    ($($test:ident: $name:literal;)*) => {
+        /// The names of all scripts.
+        const SCRIPTS: &[&str] = &[$($name),*];
+
+        $(
+            #[tokio::test(flavor = "current_thread")]
+            async fn $test() {
+                comes_out($name).await;
+            }
+        )*
+    };
+}
+
+rehearsals! {
+//LIST
+}
+
+#[test]
+fn every_script_in_the_folder_is_played() {
+    let mut found: Vec<String> = std::fs::read_dir(folder())
+        .expect("the folder")
+        .filter_map(|entry| entry.expect("an entry").file_name().into_string().ok())
+        .filter_map(|name| name.strip_suffix(".jsonl").map(str::to_owned))
+        .filter(|name| !name.ends_with(".expected"))
+        .collect();
+    let mut listed: Vec<String> = SCRIPTS.iter().map(|name| (*name).to_owned()).collect();
+    found.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(found, listed);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn every_message_of_every_script_ends_with_one_disposition_and_nothing_is_left_lying() {
+    let mut wrong = String::new();
+    for name in SCRIPTS {
+        let script = Script::load(name);
+        let broken = laws(&script, &script.play().await);
+        if !broken.is_empty() {
+            let _ = writeln!(wrong, "{name}: {broken}");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// A script may quote what the desk said by the number of its line; that holds only if every playing gives the same numbers.
+#[tokio::test(flavor = "current_thread")]
+async fn playing_a_script_again_says_the_same_in_the_same_order() {
+    for name in ["yulin-c-late", "realestate-major"] {
+        let script = Script::load(name);
+        let first = script.play().await.transcript;
+        for _ in 0..3 {
+            let again = script.play().await.transcript;
+            assert!(first == again, "{name}: {}", {
+                let lines = |lines: &[Value]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
+                difference(&lines(&first), &lines(&again))
+            });
+        }
+    }
+}

@@ -306,10 +306,12 @@ function seatOf(given) {
   seat.log = el('div', { class: 'log', role: 'log', 'aria-live': 'polite', 'aria-labelledby': `title-${seat.id}`, tabindex: '0' });
   seat.empty = el('div', { class: 'empty' },
     el('span', { class: `seat-mark mark-${seat.id}`, 'aria-hidden': 'true' }),
+    seat.id === 'agency' && el('p', { class: 'narrow-only', text: `值守：${document.querySelector('.pitch').textContent}` }),
     el('strong', { text: words.empty[0] }), el('p', { text: words.empty[1] }));
   seat.log.append(seat.empty);
   seat.jump = el('button', { type: 'button', class: 'jump', hidden: true, onclick: () => { seat.stuck = true; toEnd(seat); } });
-  seat.chips = el('div', { class: 'chips', role: 'group', 'aria-label': '现成的说法，点一下就发送' });
+  seat.chipNodes = [];
+  seat.chips = el('div', { class: 'chips', role: 'group', 'aria-label': '现成的说法，点一下就发送' }, el('span', { class: 'tiny', 'aria-hidden': 'true', text: '试试' }));
   seat.speakers = el('div', { class: 'speakers', role: 'radiogroup', 'aria-label': '以谁的身份说' });
   seat.quoted = el('div', { class: 'quoting', hidden: true });
   seat.input = el('textarea', { rows: '1', maxlength: '4000', placeholder: words.placeholder, 'aria-label': `在${given.title}里说话`, enterkeyhint: 'send', autocomplete: 'off' });
@@ -376,10 +378,11 @@ function numberFor(seat, chip) {
 function showChips(seat) {
   const texts = seat.words.chips.map((chip) => chip.replace('N', String(numberFor(seat, chip))));
   texts.forEach((text, i) => {
-    let chip = seat.chips.children[i];
+    let chip = seat.chipNodes[i];
     if (!chip) {
       chip = el('button', { type: 'button', class: 'chip', title: '点一下就发送' });
       chip.addEventListener('click', () => say(seat, chip.dataset.text, chip));
+      seat.chipNodes.push(chip);
       seat.chips.append(chip);
     }
     chip.dataset.text = text;
@@ -479,8 +482,7 @@ function showLog(seat, list, fresh) {
   while (cursor) { const next = cursor.nextSibling; cursor.remove(); cursor = next; }
 
   const came = list.filter(({ message }) => fresh.has(message.id) && message.from.desk).length;
-  if (seat.stuck) toEnd(seat);
-  else if (came > 0) {
+  if (seat.stuck || seat.log.scrollHeight <= seat.log.clientHeight + 48) { seat.stuck = true; toEnd(seat); } else if (came > 0) {
     seat.missed += came;
     seat.jump.hidden = false;
     setText(seat.jump, `↓ ${seat.missed} 条新消息`);
@@ -514,8 +516,9 @@ function face(from) {
 
 function bubble(seat, message, to, fresh) {
   let parts = seat.nodes.get(message.id);
-  if (!parts) {
-    parts = build(seat, message, to);
+  const print = `${message.at} ${message.text}`; // a desk that started afresh counts its messages from one again
+  if (parts?.print !== print) {
+    parts = { ...build(seat, message, to), print };
     seat.nodes.set(message.id, parts);
     if (fresh) parts.root.classList.add('fresh');
   }
@@ -546,7 +549,7 @@ function build(seat, message, to) {
     el('time', { class: 'at', datetime: message.at, title: `${dateText(instant(message.at))} ${clockText(instant(message.at))}`, text: clockText(instant(message.at)) }));
   const reply = el('button', { type: 'button', class: 'quote-button', text: '引用', 'aria-label': `引用${from.desk ? DESK : from.name}的这条消息`, onclick: () => quote(seat, message) });
   const foot = el('div', { class: 'foot' },
-    message.ticket && el('button', { type: 'button', class: 'ticket-link', text: `工单 #${message.ticket}`, title: '看这张工单的来龙去脉', onclick: (event) => showStory(message.ticket, event.currentTarget) }),
+    from.desk && message.ticket && el('button', { type: 'button', class: 'ticket-link', text: `工单 #${message.ticket}`, title: '看这张工单的来龙去脉', onclick: (event) => showStory(message.ticket, event.currentTarget) }),
     tag, reply);
   const body = el('div', { class: `bubble${from.desk ? ` edge-${tone}` : ''}` },
     message.quotes && el('blockquote', { class: 'quoted', text: message.quotes.text }),
@@ -822,7 +825,7 @@ function timeline({ events, said }) {
   entries.push(...groups);
   entries.sort((a, b) => a.at - b.at || (a.messages ? 1 : 0) - (b.messages ? 1 : 0));
   if (entries.length === 0) return el('p', { class: 'loading', text: '还没有记录。' });
-  return el('ol', { class: 'timeline' }, ...entries.map((entry) => (entry.event ? happened(entry.event) : told(entry))));
+  return el('ol', { class: 'timeline' }, ...entries.map((entry) => (entry.event ? happened(entry.event) : letters(entry))));
 }
 
 function happened(event) {
@@ -832,7 +835,7 @@ function happened(event) {
     el('div', {}, el('b', { text: kindText(event) }), event.by && el('span', { class: 'by', text: event.by }), event.text && el('p', { text: event.text })));
 }
 
-function told({ at, messages }) {
+function letters({ at, messages }) {
   const names = [...new Set(messages.map((m) => m.to))].join('、');
   return el('li', { class: 'event event-said' },
     el('time', { datetime: messages[0].at, text: whenText(at) }),
@@ -892,7 +895,7 @@ function lead(step) {
   if (!seat) return;
   selectTab(step.seat);
   const confirmed = step.next && desk.tickets.some((t) => t.state === 'closed');
-  const chip = seat.chips.children[confirmed ? step.next : step.chip];
+  const chip = seat.chipNodes[confirmed ? step.next : step.chip];
   flash(chip);
   chip?.focus();
   chip?.scrollIntoView({ block: 'nearest', inline: 'center' });

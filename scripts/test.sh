@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# The test command: formatting, lints, every test, doc tests, documentation. Stops at the first failure.
+#
+# Runs on a fresh Debian machine with the Rust toolchain, Python 3 and apt; as root or with sudo it installs what is
+# missing. Run it again as often as you like: what is there is left alone.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+step() { printf '== %s\n' "$*"; }
+fail() { printf 'test.sh: %s\n' "$*" >&2; exit 1; }
+
+# Runs a step, named by its own command line.
+run() {
+    step "$@"
+    "$@"
+}
+
+# The directory of PostgreSQL's server programs; Debian keeps them out of PATH.
+postgres_bin() {
+    local found newest=''
+    if found=$(command -v initdb); then
+        dirname "$found"
+        return
+    fi
+    for found in /usr/local/bin/initdb /usr/lib/postgresql/*/bin/initdb; do
+        if [[ -x $found ]]; then
+            newest=$found
+        fi
+    done
+    [[ -n $newest ]] && dirname "$newest"
+}
+
+install_missing() {
+    local packages=() as_root=()
+    # SQLite and the TLS library are compiled from C.
+    command -v cc >/dev/null || packages+=(gcc libc6-dev)
+    # The tests start a PostgreSQL of their own, on a socket in a temporary folder.
+    postgres_bin >/dev/null || packages+=(postgresql)
+    if ((${#packages[@]} > 0)); then
+        command -v apt-get >/dev/null || fail "please install: ${packages[*]}"
+        if ((EUID != 0)); then
+            command -v sudo >/dev/null || fail "please install as root: ${packages[*]}"
+            as_root=(sudo)
+        fi
+        step "apt-get install ${packages[*]}"
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+    fi
+    if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+        run rustup component add rustfmt clippy
+    fi
+}
+
+command -v cargo >/dev/null || fail "cargo is not in PATH; install Rust 1.95 or newer first"
+install_missing
+PATH="$PATH:$(postgres_bin || fail 'no initdb found, although postgresql is installed')" || exit 1
+export PATH
+
+run cargo fmt --all --check
+run cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+# Doc tests are part of it: `cargo test` without a target selection runs them for every library.
+run cargo test --workspace --locked --quiet
+step "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet"
+RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
+step 'all passed'
