@@ -34,6 +34,7 @@ CREATE TABLE ticket (
     number          BIGINT NOT NULL,
     state           TEXT NOT NULL,
     conversation    TEXT NOT NULL,
+    requester       TEXT NOT NULL DEFAULT '',
     engineer        TEXT NOT NULL DEFAULT '',
     system          TEXT NOT NULL DEFAULT '',
     opened_at_ms    BIGINT NOT NULL,
@@ -44,6 +45,7 @@ CREATE TABLE ticket (
 );
 CREATE UNIQUE INDEX ticket_number ON ticket (contract, number);
 CREATE INDEX ticket_conversation ON ticket (conversation, recent_until_ms);
+CREATE INDEX ticket_requester ON ticket (conversation, requester, recent_until_ms);
 CREATE INDEX ticket_engineer ON ticket (engineer, recent_until_ms) WHERE engineer <> '';
 CREATE INDEX ticket_alarm ON ticket (alarm_at_ms) WHERE alarm_at_ms > 0;
 CREATE INDEX ticket_like ON ticket (contract, system, opened_at_ms) WHERE system <> '';
@@ -91,6 +93,7 @@ CREATE TABLE outbox (
 );
 CREATE UNIQUE INDEX outbox_key ON outbox (key);
 CREATE INDEX outbox_due ON outbox (send_at_ms, id) WHERE state IN ('ready', 'sending', 'perhaps', 'looking');
+CREATE INDEX outbox_held ON outbox (claimed_until_ms) WHERE claimed_until_ms > 0;
 CREATE INDEX outbox_lane ON outbox (conversation, id) WHERE state IN ('ready', 'sending', 'perhaps', 'looking');
 CREATE INDEX outbox_merge ON outbox (merge_key) WHERE state = 'ready' AND merge_key <> '';
 CREATE INDEX outbox_external ON outbox (conversation, external_id) WHERE external_id <> '';

@@ -60,6 +60,7 @@ pub(super) struct Batch<'d> {
     write: Write,
     tickets: BTreeMap<TicketKey, Loaded>,
     conversations: BTreeSet<String>,
+    requesters: BTreeSet<(String, String)>,
     engineers: BTreeSet<String>,
     counters: BTreeMap<String, Counter>,
     events: Vec<EventRow>,
@@ -85,6 +86,7 @@ impl<'d> Batch<'d> {
             write,
             tickets: BTreeMap::new(),
             conversations: BTreeSet::new(),
+            requesters: BTreeSet::new(),
             engineers: BTreeSet::new(),
             counters: BTreeMap::new(),
             events: Vec::new(),
@@ -131,6 +133,18 @@ impl<'d> Batch<'d> {
         let rows = self.write.tickets_in(&new, self.now.as_millisecond()).await?;
         self.keep(rows);
         self.conversations.extend(new);
+        Ok(())
+    }
+
+    /// What messages of these people in these conversations may mean.
+    pub(super) async fn load_requesters(&mut self, pairs: &[(String, String)]) -> Result<(), StoreError> {
+        let new: Vec<_> = pairs.iter().filter(|pair| !self.requesters.contains(*pair)).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let rows = self.write.tickets_by(&new, self.now.as_millisecond()).await?;
+        self.keep(rows);
+        self.requesters.extend(new);
         Ok(())
     }
 
@@ -193,6 +207,17 @@ impl<'d> Batch<'d> {
 
     pub(super) fn ticket(&self, key: &TicketKey) -> Option<&Ticket> {
         self.tickets.get(key).map(|loaded| &loaded.ticket)
+    }
+
+    /// The version a ticket was read at; 0 for one that is not loaded.
+    pub(super) fn version(&self, key: &TicketKey) -> i64 {
+        self.tickets.get(key).map_or(0, |loaded| loaded.version)
+    }
+
+    /// How tickets name who writes from an account.
+    pub(super) fn writer_id(&self, channel: &str, sender: &str) -> String {
+        let person = self.library.directory.by_account(channel, sender);
+        person.map_or_else(|| format!("{channel}:{sender}"), |person| person.id.clone())
     }
 
     /// Tickets loaded so far, with their keys.

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Batch, Disposition};
 use super::{Desk, DeskError};
 use crate::rules::ticket::{Actor, Event};
-use crate::store::{InboxRow, StoreError};
+use crate::store::{InboxRow, StoreError, TicketKey};
 
 /// Most messages taken in one transaction.
 const MESSAGES: usize = 64;
@@ -31,9 +31,10 @@ impl Desk {
     pub async fn tick(&self) -> Result<Tick, DeskError> {
         let mut done = 0;
         loop {
-            let turn = self.take_messages().await? + self.ring_alarms().await?;
-            done += turn;
-            if turn == 0 {
+            let (messages, alarms) = self.turn_once().await?;
+            done += messages + alarms;
+            // A turn that was not full has taken all there was; what it decided rings by itself later.
+            if messages < MESSAGES && alarms < ALARMS {
                 break;
             }
         }
@@ -42,36 +43,60 @@ impl Desk {
         Ok(Tick { done, next })
     }
 
-    /// Takes pending messages in the order they came. One that cannot be dealt with is set aside alone.
-    async fn take_messages(&self) -> Result<usize, DeskError> {
+    /// Pending messages in the order they came and alarms that are due, in one transaction. A message that cannot be dealt
+    /// with is set aside alone.
+    async fn turn_once(&self) -> Result<(usize, usize), DeskError> {
         let mut batch = Batch::begin(self).await?;
         let rows = batch.write().inbox_pending(MESSAGES).await?;
-        if rows.is_empty() {
-            return Ok(0);
+        let due = batch.load_due(ALARMS).await?;
+        if rows.is_empty() && due.is_empty() {
+            return Ok((0, 0));
         }
-        match self.take_all(batch, &rows).await {
-            Ok(()) => Ok(rows.len()),
+        let (messages, alarms) = (rows.len(), due.len());
+        match self.take_all(batch, &rows, &due).await {
+            Ok(()) => Ok((messages, alarms)),
             Err(error) if is_passing(&error) => Err(error),
             Err(error) => {
-                tracing::error!(%error, messages = rows.len(), "a batch failed; its messages are taken one by one");
+                tracing::error!(%error, messages, alarms, "a batch failed; its parts are taken one by one");
                 for row in &rows {
                     self.take_alone(row).await?;
                 }
-                Ok(rows.len())
+                for key in &due {
+                    self.ring_alone(key).await?;
+                }
+                Ok((messages, alarms))
             }
         }
     }
 
-    async fn take_all(&self, mut batch: Batch<'_>, rows: &[InboxRow]) -> Result<(), DeskError> {
-        // What the whole batch will want to know is asked for once.
-        let mut conversations: Vec<String> = rows.iter().map(|row| row.conversation.clone()).collect();
-        conversations.sort_unstable();
-        conversations.dedup();
-        batch.load_conversations(&conversations).await?;
-        let dialogues: Vec<String> = rows.iter().map(|row| format!("{}|{}", row.conversation, row.sender)).collect();
-        batch.load_dialogues(&dialogues).await?;
+    async fn take_all(
+        &self,
+        mut batch: Batch<'_>,
+        rows: &[InboxRow],
+        due: &[TicketKey],
+    ) -> Result<(), DeskError> {
+        if !rows.is_empty() {
+            // What the whole batch will want to know is asked for once.
+            let mut writers: Vec<(String, String)> = rows
+                .iter()
+                .map(|row| (row.conversation.clone(), batch.writer_id(&row.channel, &row.sender)))
+                .collect();
+            writers.sort_unstable();
+            writers.dedup();
+            batch.load_requesters(&writers).await?;
+            let dialogues: Vec<String> =
+                rows.iter().map(|row| format!("{}|{}", row.conversation, row.sender)).collect();
+            batch.load_dialogues(&dialogues).await?;
+        }
         for row in rows {
             batch.take(row).await?;
+        }
+        for key in due {
+            // The ticket's version at which an alarm is decided makes the key of its notices: none is queued twice.
+            let cause = format!("alarm|{}|{}|{}", key.text(), batch.version(key), batch.now.as_millisecond());
+            batch.caused_by(&cause);
+            // An alarm is never refused.
+            let _ = batch.decide(key, &Event::Alarm, &Actor::desk(), None).await?;
         }
         batch.finish().await
     }
@@ -79,7 +104,7 @@ impl Desk {
     /// One message, one transaction: a poisoned one ends visibly and stops nobody else.
     async fn take_alone(&self, row: &InboxRow) -> Result<(), DeskError> {
         let batch = Batch::begin(self).await?;
-        match self.take_all(batch, std::slice::from_ref(row)).await {
+        match self.take_all(batch, std::slice::from_ref(row), &[]).await {
             Ok(()) => Ok(()),
             Err(error) if is_passing(&error) => Err(error),
             Err(error) => {
@@ -91,22 +116,18 @@ impl Desk {
         }
     }
 
-    async fn ring_alarms(&self) -> Result<usize, DeskError> {
+    /// One alarm, one transaction: a ticket that cannot be decided stops no other.
+    async fn ring_alone(&self, key: &TicketKey) -> Result<(), DeskError> {
         let mut batch = Batch::begin(self).await?;
-        let keys = batch.load_due(ALARMS).await?;
-        if keys.is_empty() {
-            return Ok(0);
+        batch.load(std::slice::from_ref(key)).await?;
+        match self.take_all(batch, &[], std::slice::from_ref(key)).await {
+            Err(error) if is_passing(&error) => Err(error),
+            Err(error) => {
+                tracing::error!(ticket = key.text(), %error, "an alarm could not be dealt with");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
-        for key in &keys {
-            // The step, its round and the version of the ticket make the notice's key: it cannot be queued twice.
-            let rounds: u32 = batch.ticket(key).map_or(0, |t| t.pings.iter().map(|p| p.fired).sum());
-            let cause = format!("alarm|{}|{}|{rounds}", key.text(), batch.now.as_millisecond());
-            batch.caused_by(&cause);
-            // An alarm is never refused.
-            let _ = batch.decide(key, &Event::Alarm, &Actor::desk(), None).await?;
-        }
-        batch.finish().await?;
-        Ok(keys.len())
     }
 
     async fn sweep(&self) -> Result<(), DeskError> {

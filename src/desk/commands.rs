@@ -44,7 +44,7 @@ impl Batch<'_> {
             CommandName::Weekly | CommandName::Monthly => {
                 Ok(self.status(message, "报告会按合同模板从工单记录生成并发到这里；该功能随文档模块一起开放。"))
             }
-            CommandName::Status if command.ticket.is_none() && message.quoted.is_none() => self.my_status(message),
+            CommandName::Status if command.ticket.is_none() && message.quoted.is_none() => self.my_status(message).await,
             CommandName::Merge => self.merge(message, command).await,
             CommandName::Link => self.link(message, command).await,
             _ => match self.target(message, command).await? {

@@ -65,6 +65,10 @@ impl Desk {
 
     async fn claim(&self) -> Result<Vec<OutboxRow>, DeskError> {
         let now = self.now().as_millisecond();
+        // A look costs one read; a claim costs a transaction.
+        if self.store.next_outgoing().await?.is_none_or(|next| next > now) {
+            return Ok(Vec::new());
+        }
         let mut write = self.store.write().await?;
         let rows = write.outbox_claim(&self.holder, now + CLAIM_MS, now, MOST).await?;
         if rows.is_empty() {

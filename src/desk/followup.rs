@@ -29,10 +29,17 @@ impl Batch<'_> {
             quoted.clone().filter(|key| batch.ticket(key).is_some_and(fits)).or_else(|| batch.own_ticket(message, fits))
         };
         match what {
-            FollowUp::Urge => match pick(self, &|t| !t.state.is_over()).or_else(|| self.any_here(message)) {
-                Some(key) => self.urge(message, &key, text).await,
-                None => Ok(Outcome::new(Disposition::Noted, None, "像催办，但这里没有未完成的工单；")),
-            },
+            FollowUp::Urge => {
+                let own = pick(self, &|t| !t.state.is_over());
+                let key = match own {
+                    Some(key) => Some(key),
+                    None => self.any_here(message).await?,
+                };
+                match key {
+                    Some(key) => self.urge(message, &key, text).await,
+                    None => Ok(Outcome::new(Disposition::Noted, None, "像催办，但这里没有未完成的工单；")),
+                }
+            }
             FollowUp::Confirm => match pick(self, &|t| t.state == State::Resolved) {
                 Some(key) => {
                     self.put_event(message, &key, &Event::Confirm).await?;
@@ -71,11 +78,14 @@ impl Batch<'_> {
     }
 
     /// The newest live ticket of a requesters' group: a colleague may ask after it.
-    fn any_here(&self, message: &Message) -> Option<TicketKey> {
-        self.tickets()
+    async fn any_here(&mut self, message: &Message) -> Result<Option<TicketKey>, DeskError> {
+        self.load_conversations(std::slice::from_ref(&message.issuer.conversation)).await?;
+        let newest = self
+            .tickets()
             .filter(|(_, t)| t.origin == message.issuer.conversation && !t.state.is_over())
             .max_by_key(|(_, t)| t.opened_at)
-            .map(|(key, _)| key.clone())
+            .map(|(key, _)| key.clone());
+        Ok(newest)
     }
 
     async fn put_event(&mut self, message: &Message, key: &TicketKey, event: &Event) -> Result<bool, DeskError> {

@@ -64,7 +64,10 @@ impl Batch<'_> {
     }
 
     /// 查询 without a number: a requester's own tickets here; one alone is told in full.
-    pub(super) fn my_status(&mut self, message: &Message) -> Result<Outcome, DeskError> {
+    pub(super) async fn my_status(&mut self, message: &Message) -> Result<Outcome, DeskError> {
+        if !message.is_staff() {
+            self.load_conversations(std::slice::from_ref(&message.issuer.conversation)).await?;
+        }
         let own: Vec<TicketKey> = self
             .tickets()
             .filter(|(_, t)| !t.state.is_over())

@@ -144,7 +144,7 @@ impl Batch<'_> {
             None => super::occasion::shorten(&inbound.sender_name, 20),
         };
         let actor = Actor {
-            id: person.as_ref().map_or_else(|| format!("{}:{}", inbound.channel, inbound.sender), |p| p.id.clone()),
+            id: self.writer_id(&inbound.channel, &inbound.sender),
             name,
             channel: row.conversation.clone(),
         };
@@ -178,9 +178,11 @@ impl Batch<'_> {
     }
 
     async fn understand(&mut self, message: &Message) -> Result<Outcome, DeskError> {
-        self.load_conversations(std::slice::from_ref(&message.issuer.conversation)).await?;
         if message.is_staff() {
             self.load_engineers(std::slice::from_ref(&message.actor.id)).await?;
+        } else {
+            let pair = (message.issuer.conversation.clone(), message.actor.id.clone());
+            self.load_requesters(std::slice::from_ref(&pair)).await?;
         }
         if let Some(key) = &message.quoted {
             self.load(std::slice::from_ref(key)).await?;

@@ -135,11 +135,10 @@ impl Play {
             if next > until || (next == until && !including && next > now) {
                 break;
             }
-            if next > now {
-                self.clock.set(next);
-            } else if next <= now {
-                break;
+            if next <= now {
+                return Err("演练停不下来：有事情到期却没有处理，请把脚本发给开发者".to_owned());
             }
+            self.clock.set(next);
         }
         if self.desk.now() < until {
             self.clock.set(until);

@@ -46,10 +46,18 @@ statements! {
                              r.value ->> 7 AS h, r.value ->> 8 AS i FROM" rows
              ") AS d WHERE outbox.id = d.id AND outbox.state IN ('sending', 'looking')";
     /// Forgets the claims of a process that is no more.
-    RELEASE = "UPDATE outbox SET claimed_until_ms = 0 WHERE state IN ('sending', 'looking')";
-    /// When the next message is due.
-    NEXT = "SELECT CASE WHEN state IN ('sending', 'looking') THEN claimed_until_ms ELSE send_at_ms END FROM outbox
-             WHERE state IN ('ready', 'sending', 'perhaps', 'looking') ORDER BY send_at_ms, id LIMIT 1";
+    RELEASE = "UPDATE outbox SET claimed_until_ms = 1 WHERE claimed_until_ms > 1";
+    /// When the next message is due that no other of its lane holds up.
+    NEXT = "SELECT o.send_at_ms FROM outbox AS o
+             WHERE o.state IN ('ready', 'sending', 'perhaps', 'looking') AND o.state IN ('ready', 'perhaps')
+               AND NOT EXISTS (
+                   SELECT 1 FROM outbox AS e
+                    WHERE e.conversation = o.conversation AND e.id < o.id
+                      AND e.state IN ('ready', 'sending', 'perhaps', 'looking')
+                      AND (e.state <> 'ready' OR e.attempts > 0))
+             ORDER BY o.send_at_ms, o.id LIMIT 1";
+    /// When the first claim runs out.
+    HELD = "SELECT claimed_until_ms FROM outbox WHERE claimed_until_ms > 0 ORDER BY claimed_until_ms LIMIT 1";
     /// Messages of ours that somebody quotes.
     QUOTED = "SELECT o.conversation, o.external_id, o.ticket, o.kind, o.body FROM outbox AS o JOIN" rows
              "ON o.conversation = r.value ->> 0 AND o.external_id = r.value ->> 1 WHERE o.external_id <> ''";
@@ -276,10 +284,11 @@ impl Write {
 }
 
 impl Store {
-    /// When the next outgoing message is due, in milliseconds.
+    /// When the next outgoing message can be taken, in milliseconds: it is due, or the claim on it has run out.
     pub async fn next_outgoing(&self) -> Result<Option<i64>, StoreError> {
-        let rows = self.rows(&NEXT, sqlx::query(NEXT.on(self.engine))).await?;
-        Ok(rows.first().map(|row| number_at(row, 0)))
+        let next = self.rows(&NEXT, sqlx::query(NEXT.on(self.engine))).await?;
+        let held = self.rows(&HELD, sqlx::query(HELD.on(self.engine))).await?;
+        Ok(next.first().into_iter().chain(held.first()).map(|row| number_at(row, 0)).min())
     }
 
     /// How many outgoing messages wait, and how many failed.

@@ -18,6 +18,10 @@ statements! {
     /// Tickets by contract and number.
     BY_NUMBER = "SELECT t.body, t.version FROM ticket AS t JOIN" rows
                 "ON t.contract = r.value ->> 0 AND t.number = CAST(r.value ->> 1 AS BIGINT)";
+    /// Tickets at hand of requesters in conversations: what a message of theirs may mean, whatever else the group has.
+    BY_REQUESTER = "SELECT t.body, t.version FROM ticket AS t JOIN" rows
+                   "ON t.conversation = r.value ->> 0 AND t.requester = r.value ->> 1 WHERE t.recent_until_ms > $2
+                    ORDER BY t.opened_at_ms DESC LIMIT 500";
     /// Tickets at hand in conversations.
     BY_CONVERSATION = "SELECT t.body, t.version FROM ticket AS t JOIN" rows
                       "ON t.conversation = r.value ->> 0 WHERE t.recent_until_ms > $2 ORDER BY t.opened_at_ms DESC LIMIT 500";
@@ -38,10 +42,10 @@ statements! {
     NEXT_ALARM = "SELECT alarm_at_ms FROM ticket WHERE alarm_at_ms > 0 ORDER BY alarm_at_ms LIMIT 1";
     /// Writes tickets: new ones, and changed ones whose version is the one that was read.
     SAVE = "INSERT INTO ticket (id, contract, number, state, conversation, engineer, system, opened_at_ms, recent_until_ms,
-                                alarm_at_ms, version, body)
+                                alarm_at_ms, version, body, requester)
             SELECT r.value ->> 0, r.value ->> 1, CAST(r.value ->> 2 AS BIGINT), r.value ->> 3, r.value ->> 4, r.value ->> 5,
                    r.value ->> 6, CAST(r.value ->> 7 AS BIGINT), CAST(r.value ->> 8 AS BIGINT),
-                   CAST(r.value ->> 9 AS BIGINT), CAST(r.value ->> 10 AS BIGINT), r.value ->> 11 FROM" rows
+                   CAST(r.value ->> 9 AS BIGINT), CAST(r.value ->> 10 AS BIGINT), r.value ->> 11, r.value ->> 12 FROM" rows
            "WHERE true ON CONFLICT (id) DO UPDATE SET state = excluded.state, engineer = excluded.engineer,
                  system = excluded.system, recent_until_ms = excluded.recent_until_ms,
                  alarm_at_ms = excluded.alarm_at_ms, version = excluded.version, body = excluded.body
@@ -191,6 +195,12 @@ impl Write {
         self.rows(&BY_NUMBER, query).await?.iter().map(ticket_at).collect()
     }
 
+    /// Tickets at hand of requesters: `(conversation, requester)`.
+    pub async fn tickets_by(&mut self, pairs: &[(String, String)], now_ms: i64) -> Result<Vec<(Ticket, i64)>, StoreError> {
+        let query = self.query(&BY_REQUESTER).bind(json_rows(pairs)).bind(now_ms);
+        self.rows(&BY_REQUESTER, query).await?.iter().map(ticket_at).collect()
+    }
+
     /// Tickets at hand in these conversations: live ones, and those that ended lately.
     pub async fn tickets_in(&mut self, conversations: &[String], now_ms: i64) -> Result<Vec<(Ticket, i64)>, StoreError> {
         let rows: Vec<_> = conversations.iter().map(|name| [name]).collect();
@@ -257,6 +267,7 @@ impl Write {
                 ticket.next_alarm().map_or(0, jiff::Timestamp::as_millisecond),
                 version + 1,
                 body,
+                &ticket.requester.id,
             ));
         }
         let query = self.query(&SAVE).bind(json_rows(&rows));

@@ -1,1 +1,11 @@
-//! Being written.
+//! The desk as the outside meets it: real sockets, a real file, a real process, and everything that may go wrong between.
+
+mod bad_input;
+mod conversation;
+mod crash;
+mod doubt;
+mod killed;
+mod outages;
+mod process;
+mod served;
+pub(crate) mod support;

@@ -103,8 +103,10 @@ fn the_rules_wait_for_nothing_and_ask_nobody() {
 
 #[test]
 fn only_the_clock_asks_what_time_it_is() {
+    // The one place that may, and a stopwatch that reports how fast `eval` ran; both say so to clippy.
+    let allowed = ["src/clock.rs", "src/cli/eval.rs"];
     let mut names = product();
-    names.retain(|name| name != "src/clock.rs");
+    names.retain(|name| !allowed.contains(&name.as_str()));
     assert_none(&places(&names, r"Timestamp::now|Zoned::now|SystemTime::now|Instant::now"), "one clock, injected");
 }
 
