@@ -245,7 +245,48 @@ macro_rules! rehearsals {
 }
 
 rehearsals! {
-//LIST
+    feedback_counts_when_the_group_has_taken_it_and_starts_again_each_time: "realestate-feedback";
+    a_major_emergency_is_reported_by_the_leads_word_and_tracked_in_rounds: "realestate-major";
+    a_ticket_that_becomes_major_late_owes_the_report_from_then_on: "realestate-report-late";
+    leaving_major_cancels_report_and_tracking_and_silences_the_lead: "realestate-leaves-major";
+    suspension_stands_still_until_the_requester_writes_and_is_forbidden_for_major: "realestate-suspend";
+    feedback_said_while_the_channel_is_down_counts_when_it_arrives: "realestate-channel-down";
+    two_messages_waiting_for_a_channel_hold_up_no_break: "two-wait-for-a-channel";
+    what_is_said_to_the_lead_takes_the_next_way_when_one_is_down: "realestate-other-way";
+    an_acknowledgement_before_any_notice_meets_nothing: "the-lead-must-have-been-told";
+    one_working_day_over_the_national_day_ends_on_the_minute: "yulin-c-national-day";
+    respond_and_resolve_warned_broken_and_met_late: "yulin-c-late";
+    a_crash_in_the_holiday_and_at_the_steps_doubles_and_loses_nothing: "yulin-crash-over-national-day";
+    a_change_of_severity_counts_from_the_old_start_or_from_the_change: "yulin-severity-in-flight";
+    what_is_broken_stays_broken_through_severity_and_reopening: "yulin-a-broken-stays-broken";
+    five_working_days_and_a_bug_that_was_none: "yulin-d-and-bug";
+    bug_repair_stands_still_while_the_requester_owes_an_answer: "yulin-bugfix";
+    host_address_and_account_never_reach_the_agency: "yulin-masking";
+    a_reopening_after_the_confirmation_time_starts_a_new_round: "yulin-reopen-late";
+    the_lead_hears_that_nobody_is_on_duty: "yulin-nobody-on-duty";
+    a_change_without_papers_or_in_business_hours_is_refused_with_the_clause: "nantong-change-refused";
+    the_suppliers_own_promises_run_where_the_contract_names_none: "nantong-own-promises";
+    an_engineers_own_word_in_the_group_is_response_and_feedback: "engineer-speaks-in-the-group";
+    arrival_support_and_third_party_each_have_their_clock: "gaoxin-arrive-support-third-party";
+    third_party_and_resolve_broken_are_met_late_by_one_solution: "gaoxin-third-party-late";
+    the_customer_hears_of_a_fault_with_its_level_and_of_its_end: "gaoxin-customer-notice";
+    an_upgrade_has_an_hour_each_time: "gaoxin-upgrade";
+    late_by_a_second_is_late_and_a_reopening_keeps_it_so: "gaoxin-late";
+    five_working_days_for_a_bug_count_the_worked_saturday: "zhongshan-bugfix-national-day";
+    configuration_counts_from_the_confirmed_requirement: "zhongshan-configure";
+    general_and_major_faults_have_their_own_hours: "zhongshan-general-and-major";
+    arrival_resolve_and_bug_repair_broken_and_met_late: "zhongshan-late";
+    a_burst_is_one_ticket_and_small_talk_is_silent: "burst-and-small-talk";
+    commands_are_forgiven_offered_or_refused_once_a_day: "commands-forgiven-and-refused";
+    a_command_with_hash_full_width_or_without_a_number_is_a_command: "hash-full-width-and-no-number";
+    two_engineers_at_the_same_second_one_has_it: "two-engineers-at-the-same-second";
+    another_agencys_ticket_does_not_exist_and_a_bare_command_asks_which: "other-agency-and-which-number";
+    repeats_and_crashes_have_no_second_effect: "repeat-and-crash";
+    merged_promises_go_on_with_the_earlier_due_time_and_both_hear: "merge-and-withdraw";
+    one_incident_of_several_agencies_is_offered_linked_and_told_to_all: "incident-linked";
+    a_callers_progress_goes_to_the_number_by_text: "caller-by-telephone";
+    a_fault_is_never_answered_with_instructions: "a-fault-is-no-question";
+    groups_are_left_in_peace: "quiet-in-groups";
 }
 
 #[test]

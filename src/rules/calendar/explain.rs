@@ -79,7 +79,7 @@ pub(super) fn explain(
     {
         let year = first.year();
         out.push(format!(
-            "{year}年起的放假安排尚未公布，暂按周末和法定固定日期计算，通知公布后须重新计算。"
+            "{year}年起的放假安排尚未公布，暂按周一至周五计算，通知公布后须重新计算。"
         ));
     }
     let total = length(calendar.elapsed_with_pauses(start, due, pauses));

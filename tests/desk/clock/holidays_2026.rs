@@ -49,7 +49,7 @@ fn service_minutes_step_over_each_holiday_and_use_each_make_up_day() {
         10-07 23:59               |   1 | 10-08 08:31               | last minute of Wednesday the 7th
         10-09 17:30               |  60 | 10-10 09:00               | Friday into make-up Saturday the 10th
         10-10 17:30               |  60 | 10-12 09:00               | from make-up Saturday over Sunday
-        12-31 17:30               |  60 | 2027-01-04T09:00:00+08:00 | 31 December 2026, Thursday: 1 January rests by law, then a weekend
+        12-31 17:30               |  60 | 2027-01-01T09:00:00+08:00 | 31 December 2026, Thursday: until 2027 is published its 1 January is a plain Friday
         ",
     ) {
         assert_eq!(
@@ -89,7 +89,7 @@ fn working_days_keep_the_time_of_day_across_holidays() {
         09-30 10:00               | 1 | 10-08 10:00               | National Day's eve to the 8th
         09-30 10:00               | 5 | 10-13 10:00               | 8, 9, make-up 10, 12, 13 October
         10-03 10:00               | 5 | 10-13 18:00               | reported in the holiday: whole days from the 8th
-        12-31 10:00               | 1 | 2027-01-04T10:00:00+08:00 | into the unpublished year
+        12-31 10:00               | 1 | 2027-01-01T10:00:00+08:00 | into the unpublished year: plain weekdays
         ",
     ) {
         assert_eq!(office().add_workdays(t(start), days.parse().unwrap()), Ok(t(due)), "{why}");
@@ -150,10 +150,10 @@ fn a_date_says_why_it_rests_or_works() {
         ),
         ("a Sunday", date(2026, 3, 1), None, false),
         (
-            "past the notices: fixed by law",
+            "past the notices: plain weekdays, until the notice comes",
             date(2027, 1, 1),
             None,
-            false,
+            true,
         ),
         (
             "past the notices: a Friday like any other",
@@ -204,7 +204,12 @@ fn a_damaged_holiday_file_is_refused() {
             "\"to\": \"2126-10-07\"",
             "不属于 2026 年",
         ),
-        ("no month", "\"05-02\"", "\"13-02\"", "不是“月-日”"),
+        (
+            "no month",
+            "\"fixed\": []",
+            "\"fixed\": [{\"name\": \"元旦\", \"from\": \"13-01\", \"to\": \"13-01\"}]",
+            "不是“月-日”",
+        ),
     ] {
         let damaged = shipped.replacen(from, to, 1);
         let error = Holidays::parse(&damaged).expect_err(why).to_string();
