@@ -5,11 +5,10 @@
 
 pub mod cli;
 pub mod clock;
-pub mod desk;
 pub mod config;
 pub mod console;
+pub mod desk;
 pub mod ids;
 pub mod rehearse;
 pub mod rules;
 pub mod store;
-

@@ -16,11 +16,11 @@ const WEEKS: i64 = 4;
 
 pub(super) async fn check(settings: &Settings, online: bool) -> Result<(), Failure> {
     Wording::new(settings.wording.as_deref()).map_err(Failure::usage)?;
-    println!("配置正确：{} 份合同，{} 个渠道。", settings.contracts.len(), settings.channels.len());
+    say!("配置正确：{} 份合同，{} 个渠道。", settings.contracts.len(), settings.channels.len());
     let mut warnings = Vec::new();
     for terms in &settings.contracts {
         let default = if Some(&terms.id) == settings.default_contract.as_ref() { "（默认）" } else { "" };
-        println!(
+        say!(
             "合同 {}{default}：{}，承诺 {} 条，系统 {} 个，例行任务 {} 项，文档 {} 种。",
             terms.id,
             terms.profile.name,
@@ -42,16 +42,16 @@ pub(super) async fn check(settings: &Settings, online: bool) -> Result<(), Failu
     }
     for channel in &settings.channels {
         if let ChannelSettings::Onebot { id, .. } = channel {
-            println!("渠道 {id}：OneBot 11。群里能听能说；QQ 账号有被风控的可能，重要通知请再配一个渠道。");
+            say!("渠道 {id}：OneBot 11。群里能听能说；QQ 账号有被风控的可能，重要通知请再配一个渠道。");
         } else {
-            println!("渠道 {}：沙盒页面。", channel.id());
+            say!("渠道 {}：沙盒页面。", channel.id());
         }
     }
     if !settings.clock_movable() && settings.admin_password.is_none() {
         warnings.push("控制台没有设置 admin_password，页面不会开放".to_owned());
     }
     for warning in &warnings {
-        println!("注意：{warning}。");
+        say!("注意：{warning}。");
     }
     if online {
         online_check(settings).await?;
@@ -62,10 +62,10 @@ pub(super) async fn check(settings: &Settings, online: bool) -> Result<(), Failu
 async fn online_check(settings: &Settings) -> Result<(), Failure> {
     let store = Store::open(&settings.database).await.map_err(Failure::work)?;
     store.inbox_backlog().await.map_err(Failure::work)?;
-    println!("数据库可用：{}", without_password(&settings.database));
+    say!("数据库可用：{}", without_password(&settings.database));
     for channel in &settings.channels {
         if let ChannelSettings::Onebot { id, link, .. } = channel {
-            println!("渠道 {id}：{}", probe(link).await);
+            say!("渠道 {id}：{}", probe(link).await);
         }
     }
     Ok(())
@@ -98,7 +98,7 @@ pub(super) async fn doctor(settings: &Settings) -> Result<(), Failure> {
     let mut bad = false;
     let mut report = |fine: bool, what: &str, text: String| {
         bad |= !fine;
-        println!("[{}] {what}：{text}", if fine { "正常" } else { "需处理" });
+        say!("[{}] {what}：{text}", if fine { "正常" } else { "需处理" });
     };
     let desk = match super::serve::desk_without_channels(settings).await {
         Ok(desk) => desk,
@@ -120,16 +120,28 @@ pub(super) async fn doctor(settings: &Settings) -> Result<(), Failure> {
     report(
         age_ms < 60_000,
         "待处理消息",
-        if pending == 0 { "没有".to_owned() } else { format!("{pending} 条，最早的等了 {} 秒；值守没有在运行？", age_ms / 1000) },
+        if pending == 0 {
+            "没有".to_owned()
+        } else {
+            format!("{pending} 条，最早的等了 {} 秒；值守没有在运行？", age_ms / 1000)
+        },
     );
     let (waiting, failed) = store.outbox_counts().await.map_err(Failure::work)?;
     report(true, "待发送", format!("{waiting} 条"));
     report(failed == 0, "未送达", if failed == 0 { "没有".to_owned() } else { format!("{failed} 条，见下") });
     for row in store.failed(10).await.map_err(Failure::work)? {
-        println!("    {} → {}（{}）", row.kind, row.conversation, row.ticket);
+        say!("    {} → {}（{}）", row.kind, row.conversation, row.ticket);
     }
     let late = store.next_alarm().await.map_err(Failure::work)?.map_or(0, |next| desk.now().as_millisecond() - next);
-    report(late < 60_000, "时限提醒", if late < 60_000 { "按时".to_owned() } else { format!("已晚 {} 秒；值守没有在运行？", late / 1000) });
+    report(
+        late < 60_000,
+        "时限提醒",
+        if late < 60_000 {
+            "按时".to_owned()
+        } else {
+            format!("已晚 {} 秒；值守没有在运行？", late / 1000)
+        },
+    );
     let directory = desk.directory();
     for contract in desk.contracts() {
         rosters(&directory, contract, desk.now(), &mut report);
@@ -149,7 +161,10 @@ fn rosters(
     let text = match found.first() {
         None => format!("今后 {WEEKS} 周都有人值班"),
         Some((from, _)) if directory.file().shift.is_empty() => {
-            format!("没有班次（自 {} 起无人值班），请用 zhishou import 导入 [[shift]]", crate::desk::local_time(terms, *from, now))
+            format!(
+                "没有班次（自 {} 起无人值班），请用 zhishou import 导入 [[shift]]",
+                crate::desk::local_time(terms, *from, now)
+            )
         }
         Some((from, to)) => format!(
             "{} 至 {} 无人值班，请补班",
@@ -162,6 +177,10 @@ fn rosters(
     report(
         !leads.is_empty(),
         &format!("负责人（{}）", terms.id),
-        if leads.is_empty() { "没有 role = \"lead\" 的人员，升级无人接收".to_owned() } else { leads.join("、") },
+        if leads.is_empty() {
+            "没有 role = \"lead\" 的人员，升级无人接收".to_owned()
+        } else {
+            leads.join("、")
+        },
     );
 }

@@ -74,7 +74,11 @@ fn md_rows(text: &str) -> Rows {
 }
 
 fn split_list(text: &str) -> Vec<String> {
-    text.split([',', '，', ';', '；', '、', '\n', '|']).map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect()
+    text.split([',', '，', ';', '；', '、', '\n', '|'])
+        .map(str::trim)
+        .filter(|p| !p.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A row of FAQ columns, in either language.
@@ -86,7 +90,9 @@ fn faq_row(row: &BTreeMap<String, String>) -> Result<FaqEntry, String> {
         id: get(&["id", "编号"]).ok_or("缺少 id（编号）")?,
         question,
         similar: get(&["similar", "相似问法"])
-            .map(|text| text.split(['\n', ';', '；', '|']).map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect())
+            .map(|text| {
+                text.split(['\n', ';', '；', '|']).map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect()
+            })
             .unwrap_or_default(),
         answer,
         contract: get(&["contract", "合同"]),
@@ -181,7 +187,8 @@ pub(super) fn people_file(path: &Path) -> Result<PeopleFile, String> {
         };
         tables.entry(kind).or_default().push(sheet_value(&row));
     }
-    let file: PeopleFile = serde_json::from_value(json!(tables)).map_err(|error| format!("{}：{error}", path.display()))?;
+    let file: PeopleFile =
+        serde_json::from_value(json!(tables)).map_err(|error| format!("{}：{error}", path.display()))?;
     file.check(&path.display().to_string())?;
     Ok(file)
 }
@@ -198,9 +205,9 @@ fn sheet_value(row: &BTreeMap<String, String>) -> Value {
                     accounts.insert(channel.trim().to_owned(), json!(account.trim()));
                 }
             }
-        } else if matches!(key.as_str(), "contracts" | "ways" | "aliases" | "people" | "systems") {
-            out.insert(key.clone(), json!(split_list(text)));
-        } else if key == "days" && !matches!(text.as_str(), "workdays" | "restdays" | "everyday") {
+        } else if matches!(key.as_str(), "contracts" | "ways" | "aliases" | "people" | "systems")
+            || (key == "days" && !matches!(text.as_str(), "workdays" | "restdays" | "everyday"))
+        {
             out.insert(key.clone(), json!(split_list(text)));
         } else {
             out.insert(key.clone(), json!(text));
@@ -218,9 +225,7 @@ fn sheet_value(row: &BTreeMap<String, String>) -> Value {
 fn is_faq(path: &Path) -> Result<bool, String> {
     Ok(match extension(path).as_str() {
         "toml" => false,
-        "xlsx" => sheet(path)?
-            .first()
-            .is_some_and(|(_, row)| row.contains_key("question") || row.contains_key("问题")),
+        "xlsx" => sheet(path)?.first().is_some_and(|(_, row)| row.contains_key("question") || row.contains_key("问题")),
         _ => true,
     })
 }
@@ -233,14 +238,14 @@ pub(super) async fn import(settings: &Settings, files: &[PathBuf]) -> Result<(),
             Ok(found) => found,
             Err(problem) => {
                 failed = true;
-                println!("{problem}");
+                say!("{problem}");
                 continue;
             }
         };
         match desk.import(rows).await {
             Ok(changes) => {
                 let count = |what| changes.iter().filter(|(_, change)| *change == what).count();
-                println!(
+                say!(
                     "{}：新增 {}，更改 {}，不变 {}，拒绝 {}",
                     path.display(),
                     count(Change::Added),
@@ -251,11 +256,11 @@ pub(super) async fn import(settings: &Settings, files: &[PathBuf]) -> Result<(),
             }
             Err(problem) => {
                 failed = true;
-                println!("{}：{problem}", path.display());
+                say!("{}：{problem}", path.display());
             }
         }
         for (line, why) in &refused {
-            println!("  第 {line} 行：{why}");
+            say!("  第 {line} 行：{why}");
         }
         failed |= !refused.is_empty();
     }
@@ -336,7 +341,7 @@ pub(super) async fn export(config: Option<&Path>, args: Export) -> Result<(), Fa
         }
         Some(path) => {
             write_rows(path, &rows)?;
-            println!("已写出 {} 条到 {}", rows.len(), path.display());
+            say!("已写出 {} 条到 {}", rows.len(), path.display());
             Ok(())
         }
     }
@@ -427,9 +432,9 @@ fn verify(file: &Path) -> Result<(), Failure> {
         last.insert(contract.to_owned(), (seq, hash.to_owned()));
         count += 1;
     }
-    println!("已核对 {count} 条记录，哈希链完整。");
+    say!("已核对 {count} 条记录，哈希链完整。");
     for (contract, (seq, hash)) in last {
-        println!("{contract}：至第 {seq} 条，{hash}");
+        say!("{contract}：至第 {seq} 条，{hash}");
     }
     Ok(())
 }
@@ -446,8 +451,8 @@ fn write_rows(path: &Path, rows: &[Value]) -> Result<(), Failure> {
     }
     match extension(path).as_str() {
         "jsonl" | "json" => {
-            let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
-            std::fs::write(path, text).map_err(|error| wrong(&error))
+            let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
+            std::fs::write(path, lines.join("\n") + "\n").map_err(|error| wrong(&error))
         }
         "csv" => {
             let mut writer = csv::Writer::from_path(path).map_err(|error| wrong(&error))?;
@@ -524,7 +529,7 @@ pub(super) async fn backup(settings: &Settings, file: &Path) -> Result<(), Failu
     let copy = Store::open(&format!("sqlite://{}", file.display())).await.map_err(Failure::work)?;
     let contracts = copy.contracts().await.map_err(Failure::work)?;
     copy.close().await;
-    println!("已备份到 {}，并验证可以打开（{} 份合同的记录）。", file.display(), contracts.len());
+    say!("已备份到 {}，并验证可以打开（{} 份合同的记录）。", file.display(), contracts.len());
     Ok(())
 }
 
@@ -549,7 +554,7 @@ pub(super) async fn restore(settings: &Settings, file: &Path, force: bool) -> Re
         }
     }
     std::fs::copy(file, &target).map_err(|error| Failure::work(format!("无法写入 {}：{error}", target.display())))?;
-    println!("已从 {} 恢复到 {}。", file.display(), target.display());
+    say!("已从 {} 恢复到 {}。", file.display(), target.display());
     Ok(())
 }
 
@@ -574,6 +579,6 @@ pub(super) async fn bind_code(settings: &Settings, person: &str) -> Result<(), F
         .await
         .map_err(Failure::work)?;
     write.commit().await.map_err(Failure::work)?;
-    println!("请{}在要绑定的账号里发送：绑定 {code}（24 小时内有效，只能用一次）", found.name);
+    say!("请{}在要绑定的账号里发送：绑定 {code}（24 小时内有效，只能用一次）", found.name);
     Ok(())
 }

@@ -44,6 +44,6 @@ pub(super) fn init(path: &Path, yes: bool) -> Result<(), Failure> {
         quote(&hotline),
     );
     std::fs::write(path, text).map_err(|error| Failure::work(format!("无法写入 {}：{error}", path.display())))?;
-    println!("已写出 {}。下一步：zhishou check，然后 zhishou import 人员文件，最后 zhishou。", path.display());
+    say!("已写出 {}。下一步：zhishou check，然后 zhishou import 人员文件，最后 zhishou。", path.display());
     Ok(())
 }

@@ -189,17 +189,17 @@ fn route(config: Option<&Path>, args: &Route) -> Result<(), Failure> {
     if args.json {
         print_json(&out);
     } else {
-        println!("路由：{}　把握：{:.2}　{}", routing.route(), routing.confidence, routing.why.join("，"));
+        say!("路由：{}　把握：{:.2}　{}", routing.route(), routing.confidence, routing.why.join("，"));
         for (label, value) in [("类别", &routing.category), ("系统", &routing.system)] {
             if let Some(value) = value {
-                println!("{label}：{value}");
+                say!("{label}：{value}");
             }
         }
         if let Some(severity) = &routing.severity {
-            println!("级别：{}（依据：{}）", severity.id, severity.words.join("、"));
+            say!("级别：{}（依据：{}）", severity.id, severity.words.join("、"));
         }
         for hit in &routing.faq {
-            println!("问答 {}：{:.2}", hit.id, hit.score);
+            say!("问答 {}：{:.2}", hit.id, hit.score);
         }
     }
     Ok(())
@@ -230,7 +230,7 @@ fn clock(config: Option<&Path>, args: &Clock) -> Result<(), Failure> {
         if args.json {
             print_json(&json!({ "minutes": minutes }));
         } else {
-            println!("{minutes} 服务分钟");
+            say!("{minutes} 服务分钟");
         }
         return Ok(());
     }
@@ -244,7 +244,8 @@ fn clock(config: Option<&Path>, args: &Clock) -> Result<(), Failure> {
     }
     .map_err(Failure::usage)?;
     let explain = calendar.explain(start, due, &[]);
-    let provisional = calendar.provisional_from().is_some_and(|from| due.in_tz("Asia/Shanghai").is_ok_and(|at| at.date() >= from));
+    let provisional =
+        calendar.provisional_from().is_some_and(|from| due.in_tz("Asia/Shanghai").is_ok_and(|at| at.date() >= from));
     if args.json {
         let mut out = json!({ "due": calendar.rfc3339(due) });
         if args.explain {
@@ -256,12 +257,12 @@ fn clock(config: Option<&Path>, args: &Clock) -> Result<(), Failure> {
         print_json(&out);
     } else {
         match terms {
-            Some(terms) => println!("{}（{}）", calendar.rfc3339(due), local_time(&terms, due, start)),
-            None => println!("{}", calendar.rfc3339(due)),
+            Some(terms) => say!("{}（{}）", calendar.rfc3339(due), local_time(&terms, due, start)),
+            None => say!("{}", calendar.rfc3339(due)),
         }
         if args.explain || provisional {
             for line in explain {
-                println!("{line}");
+                say!("{line}");
             }
         }
     }
@@ -353,8 +354,9 @@ fn escalation(config: Option<&Path>, args: &Escalation) -> Result<(), Failure> {
     }
     for line in lines {
         let promise = line.commitment.and_then(Promise::from_id).map_or("工单", Promise::zh);
-        let who = line.person.as_deref().and_then(|id| directory.person(id)).map_or("（无人）", |p| p.name.as_str());
-        println!("{}  {promise}  {} 第{}次  → {who}  {}", stamp(line.at), line.step, line.round, line.ways.join("，"));
+        let who =
+            line.person.as_deref().and_then(|id| directory.person(id)).map_or("（无人）", |p| p.name.as_str());
+        say!("{}  {promise}  {} 第{}次  → {who}  {}", stamp(line.at), line.step, line.round, line.ways.join("，"));
     }
     Ok(())
 }

@@ -1,6 +1,16 @@
 //! Subcommands. What a person reads goes to stdout, logs to stderr. Exit status: 0 done, 1 the work failed, 2 wrong usage
 //! or configuration.
 
+/// Prints a line to stdout. A reader that has gone away (`| head`) ends the command quietly.
+macro_rules! say {
+    ($($arg:tt)*) => {{
+        use std::io::Write as _;
+        if writeln!(std::io::stdout(), $($arg)*).is_err() {
+            std::process::exit(0);
+        }
+    }};
+}
+
 mod doctor;
 mod eval;
 mod exchange;
@@ -198,5 +208,5 @@ fn people(file: Option<&Path>) -> Result<PeopleFile, Failure> {
 
 /// One JSON document or line on stdout.
 fn print_json(value: &serde_json::Value) {
-    println!("{value}");
+    say!("{value}");
 }

@@ -100,13 +100,13 @@ pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
     let movable = settings.clock_movable();
     let clock = Arc::new(SystemClock::default());
     let desk = open(&settings, clock.clone(), true).await?;
-    if settings.first_visit && desk.directory().file().person.is_empty() {
+    if movable && desk.directory().file().person.is_empty() {
         furnish(&desk).await?;
     }
     desk.recompute().await.map_err(Failure::work)?;
-    let listener = tokio::net::TcpListener::bind(&settings.listen)
-        .await
-        .map_err(|error| Failure::work(format!("无法监听 {}：{error}。请在 [console] listen 换一个端口", settings.listen)))?;
+    let listener = tokio::net::TcpListener::bind(&settings.listen).await.map_err(|error| {
+        Failure::work(format!("无法监听 {}：{error}。请在 [console] listen 换一个端口", settings.listen))
+    })?;
     let address = listener.local_addr().map_err(Failure::work)?;
     let console = Console {
         desk: desk.clone(),
@@ -125,7 +125,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
         let (desk, stop) = (desk.clone(), stop.clone());
         tasks.spawn(async move { desk.run_outbox(stop).await });
     }
-    for channel in desk.channels().cloned() {
+    for channel in desk.channels() {
+        let channel = channel.clone();
         let (inbox, stop): (Arc<dyn Inbox>, _) = (desk.clone(), stop.clone());
         tasks.spawn(async move {
             if let Err(error) = channel.listen(inbox, stop).await {
@@ -135,7 +136,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
     }
     tasks.close();
     let url = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}/"));
-    println!("值守已启动，请在浏览器打开 {url}");
+    say!("值守已启动，请在浏览器打开 {url}");
     let ending = stop.clone();
     let served = axum::serve(listener, routes).with_graceful_shutdown(async move {
         told_to_stop().await;
@@ -152,7 +153,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The sample people and questions of a first visit.
+/// The sample people and questions of a sandbox that stands alone and is still empty.
 async fn furnish(desk: &Desk) -> Result<(), Failure> {
     let people = PeopleFile::parse(Profile::sample_people(), "（示例人员）").map_err(Failure::work)?;
     let faq = super::exchange::faq_text(Profile::sample_faq(), "jsonl", "（示例问答）").map_err(Failure::work)?;

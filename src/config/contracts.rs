@@ -12,7 +12,8 @@ pub fn holidays(path: Option<&Path>) -> Result<Holidays, String> {
     match path {
         None => Ok(Holidays::shipped().clone()),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| format!("无法读取 {}：{error}", path.display()))?;
+            let text =
+                std::fs::read_to_string(path).map_err(|error| format!("无法读取 {}：{error}", path.display()))?;
             Holidays::parse(&text).map_err(|error| format!("{}：{error}", path.display()))
         }
     }
@@ -52,9 +53,8 @@ pub(super) fn contract(
     folder: &Path,
     holidays: &Holidays,
 ) -> Result<(Arc<Terms>, bool), Vec<String>> {
-    let name = match entry.remove("profile") {
-        Some(toml::Value::String(name)) => name,
-        _ => return Err(vec!["[[contract]] 缺少 profile：写随附档案的名字或文件路径".to_owned()]),
+    let Some(toml::Value::String(name)) = entry.remove("profile") else {
+        return Err(vec!["[[contract]] 缺少 profile：写随附档案的名字或文件路径".to_owned()]);
     };
     let default = match entry.remove("default") {
         None => false,
@@ -68,15 +68,16 @@ pub(super) fn contract(
     };
     let (mut text, mut file) = profile_text(&name, folder).map_err(|problem| vec![problem])?;
     if !entry.is_empty() {
-        let mut table: toml::Table = toml::from_str(&text).map_err(|error| vec![format!("{file}：{}", error.message())])?;
+        let mut table: toml::Table =
+            toml::from_str(&text).map_err(|error| vec![format!("{file}：{}", error.message())])?;
         for (key, value) in entry {
             table.insert(key, value);
         }
         text = toml::to_string(&table).map_err(|error| vec![format!("{file}：{error}")])?;
         file = format!("{file}（含 zhishou.toml 中的改动）");
     }
-    let profile = Profile::parse(&text, &file)
-        .map_err(|errors| errors.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let profile =
+        Profile::parse(&text, &file).map_err(|errors| errors.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let id = id.unwrap_or_else(|| profile.id.clone());
     let terms = Terms::new(&id, profile, holidays).map_err(|error| vec![format!("{file}：{error}")])?;
     Ok((terms, default))

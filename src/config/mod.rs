@@ -211,8 +211,6 @@ pub struct Settings {
     pub channels: Vec<ChannelSettings>,
     /// The supplier's own wording, as TOML.
     pub wording: Option<String>,
-    /// Whether this is the first-visit sandbox: no configuration file at all.
-    pub first_visit: bool,
 }
 
 /// What is wrong with the configuration: one sentence for each thing, with the place and the fix.
@@ -259,9 +257,7 @@ impl Settings {
     /// The settings of a first visit: no file, a sample contract, sample people, the sandbox.
     pub fn first_visit(folder: &Path) -> Result<Self, ConfigError> {
         let text = "[[contract]]\nprofile = \"xian-realestate\"\ndefault = true\n[[channel]]\nkind = \"sandbox\"\n";
-        let mut settings = Self::parse(text, "（内置示例）", folder)?;
-        settings.first_visit = true;
-        Ok(settings)
+        Self::parse(text, "（内置示例）", folder)
     }
 
     fn mean(typed: Typed, file: &str, folder: &Path) -> Result<Self, ConfigError> {
@@ -286,7 +282,10 @@ impl Settings {
         }
         for (at, one) in contracts.iter().enumerate() {
             if let Some(other) = contracts[..at].iter().find(|o| o.profile.code == one.profile.code) {
-                problems.push(format!("{file}：合同「{}」和「{}」的 code 相同，工单编号无法区分，请改其中一个", other.id, one.id));
+                problems.push(format!(
+                    "{file}：合同「{}」和「{}」的 code 相同，工单编号无法区分，请改其中一个",
+                    other.id, one.id
+                ));
             }
         }
         if contracts.is_empty() && problems.is_empty() {
@@ -337,12 +336,10 @@ impl Settings {
             listen: typed.console.listen,
             public_url: typed.console.public_url,
             admin_password: typed.console.admin_password,
-            default_contract: default_contract
-                .or_else(|| (contracts.len() == 1).then(|| contracts[0].id.clone())),
+            default_contract: default_contract.or_else(|| (contracts.len() == 1).then(|| contracts[0].id.clone())),
             contracts,
             channels,
             wording,
-            first_visit: false,
         })
     }
 
@@ -393,7 +390,8 @@ fn explain(message: &str) -> String {
     let first = message.lines().next().unwrap_or(message);
     if let Some(rest) = first.strip_prefix("unknown field `") {
         let (field, known) = rest.split_once('`').unwrap_or((rest, ""));
-        let known = known.trim_start_matches([',', ' ']).replace("expected one of", "可用的有").replace("expected", "可用的有");
+        let known =
+            known.trim_start_matches([',', ' ']).replace("expected one of", "可用的有").replace("expected", "可用的有");
         return format!("没有「{field}」这个键；{known}");
     }
     if let Some(rest) = first.strip_prefix("missing field `") {
@@ -401,7 +399,8 @@ fn explain(message: &str) -> String {
     }
     if let Some(rest) = first.strip_prefix("unknown variant `") {
         let (value, known) = rest.split_once('`').unwrap_or((rest, ""));
-        let known = known.trim_start_matches([',', ' ']).replace("expected one of", "可用的有").replace("expected", "可用的有");
+        let known =
+            known.trim_start_matches([',', ' ']).replace("expected one of", "可用的有").replace("expected", "可用的有");
         return format!("「{value}」不可用（或此版本尚不支持）；{known}");
     }
     first.to_owned()

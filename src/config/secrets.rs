@@ -41,7 +41,9 @@ fn expand_text(text: &str, folder: &Path) -> Result<Option<String>, String> {
     }
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once("${") {
-        let Some((name, tail)) = after.split_once('}') else { return Err(format!("「{text}」里的 ${{ 没有闭合")) };
+        let Some((name, tail)) = after.split_once('}') else {
+            return Err(format!("「{text}」里的 ${{ 没有闭合"));
+        };
         let value = std::env::var(name).map_err(|_| format!("环境变量 {name} 没有设置"))?;
         out.push_str(before);
         out.push_str(&value);

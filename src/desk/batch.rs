@@ -161,10 +161,7 @@ impl<'d> Batch<'d> {
 
     pub(super) async fn load_due(&mut self, limit: usize) -> Result<Vec<TicketKey>, StoreError> {
         let rows = self.write.tickets_due(self.now.as_millisecond(), limit).await?;
-        let keys = rows
-            .iter()
-            .map(|(t, _)| TicketKey { contract: t.contract.clone(), number: t.number })
-            .collect();
+        let keys = rows.iter().map(|(t, _)| TicketKey { contract: t.contract.clone(), number: t.number }).collect();
         self.keep(rows);
         Ok(keys)
     }
@@ -172,9 +169,8 @@ impl<'d> Batch<'d> {
     pub(super) async fn load_live(&mut self, contract: &str) -> Result<Vec<TicketKey>, StoreError> {
         let rows = self.write.tickets_live(contract).await?;
         self.keep(rows);
-        let live = self.tickets.iter().filter(|(key, loaded)| {
-            key.contract == contract && !loaded.ticket.state.is_over()
-        });
+        let live =
+            self.tickets.iter().filter(|(key, loaded)| key.contract == contract && !loaded.ticket.state.is_over());
         Ok(live.map(|(key, _)| key.clone()).collect())
     }
 
@@ -278,7 +274,7 @@ impl<'d> Batch<'d> {
         let version = self.tickets.get(key).map_or(0, |loaded| loaded.version);
         self.tickets.insert(key.clone(), Loaded { ticket, version, dirty: true });
         for tell in tells {
-            self.speak(terms, key, &tell, issuer).await?;
+            self.speak(terms, key, &tell, issuer);
         }
         Ok(())
     }
@@ -439,7 +435,8 @@ impl<'d> Batch<'d> {
             self.write.dialogues_save(&rows).await?;
         }
         if !self.marks.is_empty() {
-            let rows: Vec<_> = self.marks.iter().map(|(k, (until, value))| (k.clone(), *until, value.clone())).collect();
+            let rows: Vec<_> =
+                self.marks.iter().map(|(k, (until, value))| (k.clone(), *until, value.clone())).collect();
             self.write.marks_save(&rows).await?;
         }
         if !self.imports.is_empty() {
@@ -467,16 +464,14 @@ impl<'d> Batch<'d> {
         let (mut rows, mut rewrites) = (Vec::with_capacity(self.says.len()), Vec::new());
         for (mut row, said) in std::mem::take(&mut self.says).into_iter().zip(std::mem::take(&mut self.said)) {
             let open = waiting.iter().find(|w| !row.merge_key.is_empty() && w.merge_key == row.merge_key);
-            match open.and_then(|w| serde_json::from_str::<Said>(&w.body).ok().map(|said| (w, said))) {
-                Some((waiting, mut first)) => {
-                    first.join(said);
-                    let body = serde_json::to_string(&first).unwrap_or_default();
-                    rewrites.push((waiting.id.clone(), first.kind.id().to_owned(), body));
-                }
-                None => {
-                    row.body = serde_json::to_string(&said).unwrap_or_default();
-                    rows.push(row);
-                }
+            let joined = open.and_then(|w| serde_json::from_str::<Said>(&w.body).ok().map(|said| (w, said)));
+            if let Some((waiting, mut first)) = joined {
+                first.join(said);
+                let body = serde_json::to_string(&first).unwrap_or_default();
+                rewrites.push((waiting.id.clone(), first.kind.id().to_owned(), body));
+            } else {
+                row.body = serde_json::to_string(&said).unwrap_or_default();
+                rows.push(row);
             }
         }
         if !rows.is_empty() {

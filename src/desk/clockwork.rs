@@ -69,18 +69,11 @@ impl Desk {
         }
     }
 
-    async fn take_all(
-        &self,
-        mut batch: Batch<'_>,
-        rows: &[InboxRow],
-        due: &[TicketKey],
-    ) -> Result<(), DeskError> {
+    async fn take_all(&self, mut batch: Batch<'_>, rows: &[InboxRow], due: &[TicketKey]) -> Result<(), DeskError> {
         if !rows.is_empty() {
             // What the whole batch will want to know is asked for once.
-            let mut writers: Vec<(String, String)> = rows
-                .iter()
-                .map(|row| (row.conversation.clone(), batch.writer_id(&row.channel, &row.sender)))
-                .collect();
+            let mut writers: Vec<(String, String)> =
+                rows.iter().map(|row| (row.conversation.clone(), batch.writer_id(&row.channel, &row.sender))).collect();
             writers.sort_unstable();
             writers.dedup();
             batch.load_requesters(&writers).await?;
@@ -190,7 +183,10 @@ fn is_passing(error: &DeskError) -> bool {
     match error {
         DeskError::Store(StoreError::Unavailable { source, .. }) => source.as_database_error().is_none_or(|e| {
             // Locked, full, read-only, serialisation: all pass. What is wrong with a value does not.
-            matches!(e.code().as_deref(), Some("5" | "6" | "8" | "10" | "13" | "517" | "40001" | "40P01" | "53100" | "57P01"))
+            matches!(
+                e.code().as_deref(),
+                Some("5" | "6" | "8" | "10" | "13" | "517" | "40001" | "40P01" | "53100" | "57P01")
+            )
         }),
         DeskError::Store(StoreError::Conflict(_)) => true,
         DeskError::Store(StoreError::Corrupt { .. } | StoreError::Migration(_) | StoreError::Url(_))

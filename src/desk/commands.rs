@@ -29,7 +29,7 @@ impl Batch<'_> {
             CommandName::Human => self.human(message, command).await,
             CommandName::Bind => self.bind(message, command).await,
             CommandName::OnBehalf => self.on_behalf(message, command).await,
-            CommandName::Mine => self.mine(message),
+            CommandName::Mine => Ok(self.mine(message)),
             CommandName::Todo => self.todo(message).await,
             CommandName::Duty => Ok(self.duty(message)),
             CommandName::Swap => Ok(self.swap(message, command)),
@@ -85,14 +85,14 @@ impl Batch<'_> {
             return Ok(Ok(key));
         }
         let fits = fits(command.name, message);
-        let mut keys: Vec<TicketKey> = self
-            .tickets()
-            .filter(|(_, t)| message.owns(t) && fits(t))
-            .map(|(key, _)| key.clone())
-            .collect();
+        let mut keys: Vec<TicketKey> =
+            self.tickets().filter(|(_, t)| message.owns(t) && fits(t)).map(|(key, _)| key.clone()).collect();
         if message.is_staff() && (keys.is_empty() || reaches_beyond(command.name)) {
             let live = self.load_live(&message.place.contract).await?;
-            keys = live.into_iter().filter(|key| self.ticket(key).is_some_and(|t| message.may_see(t) && fits(t))).collect();
+            keys = live
+                .into_iter()
+                .filter(|key| self.ticket(key).is_some_and(|t| message.may_see(t) && fits(t)))
+                .collect();
         }
         match keys.as_slice() {
             [only] => Ok(Ok(only.clone())),
@@ -125,10 +125,8 @@ impl Batch<'_> {
         let keys: Vec<TicketKey> =
             contracts.into_iter().map(|contract| TicketKey { contract, number: number.number }).collect();
         self.load(&keys).await?;
-        let found: Vec<TicketKey> = keys
-            .into_iter()
-            .filter(|key| self.ticket(key).is_some_and(|ticket| message.may_see(ticket)))
-            .collect();
+        let found: Vec<TicketKey> =
+            keys.into_iter().filter(|key| self.ticket(key).is_some_and(|ticket| message.may_see(ticket))).collect();
         match found.as_slice() {
             [only] => Ok(Ok(only.clone())),
             [] => {
@@ -250,7 +248,11 @@ impl Batch<'_> {
         match self.decide(key, &event, &message.actor, Some(&message.issuer)).await? {
             Ok(()) => {
                 if matches!(command.name, CommandName::Mute | CommandName::Ack) {
-                    let words = if command.name == CommandName::Ack { "好的，暂停提醒您。" } else { "提醒已暂停，时限照常计算。" };
+                    let words = if command.name == CommandName::Ack {
+                        "好的，暂停提醒您。"
+                    } else {
+                        "提醒已暂停，时限照常计算。"
+                    };
                     self.say_status(message, Some(key), words);
                 }
                 self.carry_to_linked(message, key, &event).await?;
@@ -309,7 +311,14 @@ impl Batch<'_> {
         let people = match (&mentioned, &name) {
             (Some(person), _) => vec![person],
             (None, Some(name)) => directory.named(name, &key.contract),
-            (None, None) => return Err(self.missing(message, key, "同事的名字", &format!("{} {} @张工", command.name.zh(), key.number))),
+            (None, None) => {
+                return Err(self.missing(
+                    message,
+                    key,
+                    "同事的名字",
+                    &format!("{} {} @张工", command.name.zh(), key.number),
+                ));
+            }
         };
         match people.as_slice() {
             [person] => Ok(Actor {
@@ -324,10 +333,8 @@ impl Batch<'_> {
             }
             several => {
                 let choices: Vec<&str> = several.iter().map(|p| p.name.as_str()).collect();
-                let words = self.words(
-                    "ask.person",
-                    json!({ "text": name.unwrap_or_default(), "choices": choices.join("、") }),
-                );
+                let words = self
+                    .words("ask.person", json!({ "text": name.unwrap_or_default(), "choices": choices.join("、") }));
                 self.reply(message, Said::new(Kind::Ask, words));
                 Err(Outcome::new(Disposition::Asked, Some(key.clone()), "同名的同事不止一位；"))
             }
@@ -407,7 +414,9 @@ impl Batch<'_> {
         }
         for key in &keys {
             let others = keys.iter().filter(|other| *other != key).map(|other| (other.number, String::new())).collect();
-            if let Err(refusal) = self.decide(key, &Event::Link { others }, &message.actor, Some(&message.issuer)).await? {
+            if let Err(refusal) =
+                self.decide(key, &Event::Link { others }, &message.actor, Some(&message.issuer)).await?
+            {
                 return Ok(self.refuse(message, key, "关联", &refusal));
             }
         }
@@ -458,7 +467,11 @@ impl Batch<'_> {
 
     async fn on_behalf(&mut self, message: &Message, command: &Command) -> Result<Outcome, DeskError> {
         let (Some(unit), Some(reporter), Some(phone)) = (&command.unit, &command.reporter, &command.phone) else {
-            return Ok(self.incomplete(message, "单位、联系人、电话和问题", "代报 市住建局 王科长 13800000000 登记系统打不开"));
+            return Ok(self.incomplete(
+                message,
+                "单位、联系人、电话和问题",
+                "代报 市住建局 王科长 13800000000 登记系统打不开",
+            ));
         };
         if command.text.trim().is_empty() {
             return Ok(self.incomplete(message, "问题描述", "代报 市住建局 王科长 13800000000 登记系统打不开"));
@@ -626,7 +639,10 @@ fn fits(name: CommandName, message: &Message) -> impl Fn(&Ticket) -> bool + use<
         CommandName::ConfirmReport if requester => ticket.state == State::Resolved,
         CommandName::ConfirmReport => {
             ticket.unsettled(Promise::Report).is_some()
-                || ticket.pings.iter().any(|p| p.role == crate::rules::profile::Role::Lead && p.fired > 0 && p.at.is_some())
+                || ticket
+                    .pings
+                    .iter()
+                    .any(|p| p.role == crate::rules::profile::Role::Lead && p.fired > 0 && p.at.is_some())
         }
         CommandName::Resume => ticket.state == State::Suspended,
         CommandName::Close | CommandName::Withdraw | CommandName::Urge | CommandName::Status => !ticket.state.is_over(),
@@ -634,12 +650,11 @@ fn fits(name: CommandName, message: &Message) -> impl Fn(&Ticket) -> bool + use<
     }
 }
 
+/// Parts of a change request, and its window.
+type Changed = (Vec<(ChangePart, String)>, Option<(Timestamp, Timestamp)>);
+
 /// The parts of a change request in a text like `方案：… 应急：… 回退：… 时间：10月8日 20:00-22:00`.
-fn change_parts(
-    text: &str,
-    now: Timestamp,
-    message: &Message,
-) -> (Vec<(ChangePart, String)>, Option<(Timestamp, Timestamp)>) {
+fn change_parts(text: &str, now: Timestamp, message: &Message) -> Changed {
     const LABELS: [(&str, Option<ChangePart>); 9] = [
         ("变更方案", Some(ChangePart::Plan)),
         ("方案", Some(ChangePart::Plan)),

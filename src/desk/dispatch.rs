@@ -126,7 +126,7 @@ impl Desk {
                 }
                 Came::Failed(error) => {
                     next.problem = error.to_string();
-                    self.after_failure(&row, &mut said, &error, now, &mut next);
+                    after_failure(&row, &mut said, &error, now, &mut next);
                     if next.state == OutboxState::Failed
                         && let Some(key) = said.ticket.clone()
                     {
@@ -152,43 +152,6 @@ impl Desk {
             undelivered(&mut batch, &key, &said, &conversation, &problem).await?;
         }
         batch.finish().await
-    }
-
-    /// When and where a message that was not taken is tried next.
-    fn after_failure(&self, row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, next: &mut Settled) {
-        let step = usize::try_from(row.attempts).unwrap_or(usize::MAX).min(BACKOFF_MS.len() - 1);
-        let another = !said.ways.is_empty() && said.way + 1 < said.ways.len();
-        match error.retry() {
-            Retry::Look => {
-                next.state = OutboxState::Perhaps;
-                next.send_at_ms = now + RECHECK_MS;
-            }
-            Retry::After(pause) => {
-                next.state = OutboxState::Ready;
-                next.send_at_ms = now + i64::try_from(pause.as_millis()).unwrap_or(BACKOFF_MS[6]).max(1);
-                // Being asked to wait is no failure of the message.
-                next.attempts = row.attempts;
-            }
-            Retry::Backoff | Retry::Never if another && (said.kind.is_urgent() || error.retry() == Retry::Never) => {
-                said.way += 1;
-                next.conversation.clone_from(&said.ways[said.way]);
-                next.state = OutboxState::Ready;
-                next.send_at_ms = now;
-                next.attempts = 0;
-                next.body = serde_json::to_string(&said).unwrap_or_else(|_| row.body.clone());
-            }
-            Retry::Backoff if now - row.created_at_ms < GIVE_UP_MS => {
-                next.state = OutboxState::Ready;
-                next.send_at_ms = now + BACKOFF_MS[step];
-                if said.kind.is_urgent() && said.ways.len() > 1 {
-                    // All ways were closed: begin again with the first, after the pause.
-                    said.way = 0;
-                    next.conversation.clone_from(&said.ways[0]);
-                    next.body = serde_json::to_string(&said).unwrap_or_else(|_| row.body.clone());
-                }
-            }
-            Retry::Backoff | Retry::Never => next.state = OutboxState::Failed,
-        }
     }
 
     /// Runs the outbox until `stop`.
@@ -253,6 +216,43 @@ impl Desk {
     }
 }
 
+/// When and where a message that was not taken is tried next.
+fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, next: &mut Settled) {
+    let step = usize::try_from(row.attempts).unwrap_or(usize::MAX).min(BACKOFF_MS.len() - 1);
+    let another = !said.ways.is_empty() && said.way + 1 < said.ways.len();
+    match error.retry() {
+        Retry::Look => {
+            next.state = OutboxState::Perhaps;
+            next.send_at_ms = now + RECHECK_MS;
+        }
+        Retry::After(pause) => {
+            next.state = OutboxState::Ready;
+            next.send_at_ms = now + i64::try_from(pause.as_millis()).unwrap_or(BACKOFF_MS[6]).max(1);
+            // Being asked to wait is no failure of the message.
+            next.attempts = row.attempts;
+        }
+        Retry::Backoff | Retry::Never if another && (said.kind.is_urgent() || error.retry() == Retry::Never) => {
+            said.way += 1;
+            next.conversation.clone_from(&said.ways[said.way]);
+            next.state = OutboxState::Ready;
+            next.send_at_ms = now;
+            next.attempts = 0;
+            next.body = serde_json::to_string(&said).unwrap_or_else(|_| row.body.clone());
+        }
+        Retry::Backoff if now - row.created_at_ms < GIVE_UP_MS => {
+            next.state = OutboxState::Ready;
+            next.send_at_ms = now + BACKOFF_MS[step];
+            if said.kind.is_urgent() && said.ways.len() > 1 {
+                // All ways were closed: begin again with the first, after the pause.
+                said.way = 0;
+                next.conversation.clone_from(&said.ways[0]);
+                next.body = serde_json::to_string(&said).unwrap_or_else(|_| row.body.clone());
+            }
+        }
+        Retry::Backoff | Retry::Never => next.state = OutboxState::Failed,
+    }
+}
+
 /// A message that could not be delivered by any way: it stays visible, the record says so, and the engineer hears of it.
 async fn undelivered(
     batch: &mut Batch<'_>,
@@ -300,7 +300,9 @@ async fn send_lane(channel: Option<std::sync::Arc<dyn Channel>>, rows: Vec<Outbo
         };
         let result = match &channel {
             _ if stuck => Came::Failed(SendError::Throttled { retry_after: std::time::Duration::from_millis(1) }),
-            None => Came::Failed(SendError::Refused { code: 0, text: "没有这个渠道，请检查配置".to_owned() }),
+            None => {
+                Came::Failed(SendError::Refused { code: 0, text: "没有这个渠道，请检查配置".to_owned() })
+            }
             Some(channel) => hand_over(channel.as_ref(), &row, &said).await,
         };
         stuck = stuck || matches!(&result, Came::Failed(error) if error.retry() != Retry::Never);

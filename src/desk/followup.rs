@@ -92,7 +92,12 @@ impl Batch<'_> {
         Ok(self.decide(key, event, &message.actor, Some(&message.issuer)).await?.is_ok())
     }
 
-    pub(super) async fn append(&mut self, message: &Message, key: &TicketKey, text: &str) -> Result<Outcome, DeskError> {
+    pub(super) async fn append(
+        &mut self,
+        message: &Message,
+        key: &TicketKey,
+        text: &str,
+    ) -> Result<Outcome, DeskError> {
         let attachments = message.inbound.attachments.iter().map(|a| a.name.clone()).collect();
         let event = Event::Append { text: text.to_owned(), attachments };
         self.put_event(message, key, &event).await?;

@@ -81,10 +81,7 @@ impl Library {
     /// Reads everything from the database.
     pub async fn load(store: &Store, default_contract: Option<String>) -> Result<Self, LibraryError> {
         let (file, faq) = assemble(&store.directory().await?)?;
-        Ok(Self {
-            directory: Arc::new(Directory::new(file, default_contract)),
-            faq: Arc::new(FaqIndex::build(&faq)),
-        })
+        Ok(Self { directory: Arc::new(Directory::new(file, default_contract)), faq: Arc::new(FaqIndex::build(&faq)) })
     }
 }
 

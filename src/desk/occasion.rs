@@ -57,7 +57,9 @@ pub fn spoken_ms(ms: i64) -> String {
 
 /// Why a promise is due when it is: start, calendar, holidays, pauses.
 pub fn explain_due(terms: &Terms, c: &Commitment) -> Vec<String> {
-    let Some(due) = c.due_at else { return vec!["工单挂起中，恢复后按剩余的服务时间继续计时。".to_owned()] };
+    let Some(due) = c.due_at else {
+        return vec!["工单挂起中，恢复后按剩余的服务时间继续计时。".to_owned()];
+    };
     terms.calendar(&c.calendar).explain(c.started_at, due, &c.pauses)
 }
 

@@ -6,9 +6,8 @@ use serde_json::{Map, Value, json};
 use zhishou_adapters::Action;
 use zhishou_intents::{MaskRules, mask};
 
-use super::DeskError;
 use super::batch::Batch;
-use super::occasion::{about_json, occasion};
+use super::occasion::{about_json, local_time, occasion};
 use super::said::Said;
 use crate::rules::directory::ConversationKind;
 use crate::rules::escalation::{Reached, leads, reach};
@@ -90,14 +89,8 @@ impl Batch<'_> {
     }
 
     /// Takes over one effect of a decision.
-    pub(super) async fn speak(
-        &mut self,
-        terms: &Arc<Terms>,
-        key: &TicketKey,
-        tell: &Tell,
-        issuer: Option<&Issuer>,
-    ) -> Result<(), DeskError> {
-        let Some(ticket) = self.ticket(key).cloned() else { return Ok(()) };
+    pub(super) fn speak(&mut self, terms: &Arc<Terms>, key: &TicketKey, tell: &Tell, issuer: Option<&Issuer>) {
+        let Some(ticket) = self.ticket(key).cloned() else { return };
         match &tell.to {
             Audience::Requester => self.speak_to_requester(terms, key, &ticket, tell),
             Audience::Issuer => {
@@ -136,7 +129,6 @@ impl Batch<'_> {
             Audience::Role(role) => self.speak_to_role(terms, key, &ticket, tell, *role),
             Audience::Person(person) => self.speak_to_person(terms, key, &ticket, tell, person, None),
         }
-        Ok(())
     }
 
     fn speak_to_requester(&mut self, terms: &Terms, key: &TicketKey, ticket: &Ticket, tell: &Tell) {
@@ -153,7 +145,10 @@ impl Batch<'_> {
             map.insert("solved".to_owned(), Value::Bool(tell.kind == Kind::Resolved));
             let entry = if kind == ConversationKind::Engineers { staff_entry(tell.kind) } else { tell.kind.id() };
             let entry = if self.desk.wording.has(entry) { entry } else { tell.kind.id() };
-            let text = masked(terms, &self.ticket_words(entry, map));
+            let mut text = masked(terms, &self.ticket_words(entry, map));
+            if let Some(note) = self.maintenance_note(terms, ticket).filter(|_| tell.kind == Kind::Opened) {
+                text = format!("{text}\n{note}");
+            }
             let mut said = Said::new(tell.kind, text);
             said.ticket = Some(key.clone());
             said.about.clone_from(&tell.about);
@@ -170,6 +165,14 @@ impl Batch<'_> {
             }
             self.say(hearer, said);
         }
+    }
+
+    /// What is said of a planned maintenance that covers the ticket now.
+    fn maintenance_note(&self, terms: &Terms, ticket: &Ticket) -> Option<String> {
+        let window = self.library.directory.maintenance(&terms.id, ticket.system.as_deref(), self.now)?;
+        let system = ticket.system.as_deref().and_then(|id| terms.profile.system(id)).map_or("系统", |s| s.name.as_str());
+        let until = local_time(terms, window.until, self.now);
+        Some(self.words("maintenance", json!({ "system": system, "text": window.text, "until": until })))
     }
 
     fn speak_to_issuer(&mut self, terms: &Terms, key: &TicketKey, ticket: &Ticket, tell: &Tell, issuer: &Issuer) {

@@ -46,12 +46,12 @@ impl Batch<'_> {
         Outcome::new(Disposition::Commanded, None, "列表；")
     }
 
-    pub(super) fn mine(&mut self, message: &Message) -> Result<Outcome, DeskError> {
+    pub(super) fn mine(&mut self, message: &Message) -> Outcome {
         let own: Vec<&Ticket> =
             self.tickets().map(|(_, t)| t).filter(|t| message.owns(t) && !t.state.is_over()).collect();
         let title = format!("您手上的工单（{}）：", own.len());
         let lines = self.lines(message, &own);
-        Ok(self.list(message, &title, &lines))
+        self.list(message, &title, &lines)
     }
 
     pub(super) async fn todo(&mut self, message: &Message) -> Result<Outcome, DeskError> {
@@ -87,16 +87,17 @@ impl Batch<'_> {
         let (directory, terms) = (self.library.directory.clone(), message.terms.clone());
         let name = |id: &String| directory.person(id).map_or_else(|| id.clone(), |p| p.name.clone());
         let now: Vec<String> = on_duty(&directory, &terms, self.now).iter().map(name).collect();
-        let mut text = if now.is_empty() { "此刻没有人值班！".to_owned() } else { format!("正在值班：{}", now.join("、")) };
+        let mut lines = vec![if now.is_empty() {
+            "此刻没有人值班！".to_owned()
+        } else {
+            format!("正在值班：{}", now.join("、"))
+        }];
         let week = self.now + SignedDuration::from_hours(24 * 14);
         for (from, until) in gaps(&directory, &terms, self.now, week, 5) {
-            text.push_str(&format!(
-                "\n无人值班：{} 至 {}",
-                local_time(&terms, from, self.now),
-                local_time(&terms, until, self.now)
-            ));
+            let (from, until) = (local_time(&terms, from, self.now), local_time(&terms, until, self.now));
+            lines.push(format!("无人值班：{from} 至 {until}"));
         }
-        self.say_status(message, None, &text);
+        self.say_status(message, None, &lines.join("\n"));
         Outcome::new(Disposition::Commanded, None, "值班；")
     }
 
@@ -108,17 +109,18 @@ impl Batch<'_> {
         let directory = self.library.directory.clone();
         let until = self.now + SignedDuration::from_hours(24 * 30);
         let lines = forecast(&ticket, &directory, &terms, until, LINES, &|c| self.desk.has_channel(c));
-        let mut text = format!("{} 接下来的提醒：", shown(&terms, ticket.number, message.issuer.several));
+        let mut text = vec![format!("{} 接下来的提醒：", shown(&terms, ticket.number, message.issuer.several))];
         for line in &lines {
-            let who = line.person.as_deref().and_then(|id| directory.person(id)).map_or("（无人）", |p| p.name.as_str());
+            let who =
+                line.person.as_deref().and_then(|id| directory.person(id)).map_or("（无人）", |p| p.name.as_str());
             let promise =
                 line.commitment.and_then(crate::rules::profile::Promise::from_id).map_or("工单", |p| p.zh());
-            text.push_str(&format!("\n{} {promise} → {who}", local_time(&terms, line.at, self.now)));
+            text.push(format!("{} {promise} → {who}", local_time(&terms, line.at, self.now)));
         }
         if lines.is_empty() {
-            text.push_str("\n没有待触发的提醒。");
+            text.push("没有待触发的提醒。".to_owned());
         }
-        self.say_status(message, Some(key), &text);
+        self.say_status(message, Some(key), &text.join("\n"));
         Outcome::new(Disposition::Commanded, Some(key.clone()), "升级预演；")
     }
 
@@ -154,10 +156,8 @@ impl Batch<'_> {
                 (!words.is_empty()).then(|| format!("{title}：{}", words.join(" · ")))
             })
             .collect();
-        let words = self.words(
-            "help",
-            json!({ "staff": staff, "lines": lines, "hotline": message.terms.profile.hotline }),
-        );
+        let words =
+            self.words("help", json!({ "staff": staff, "lines": lines, "hotline": message.terms.profile.hotline }));
         self.reply(message, Said::new(Kind::Help, words));
         Outcome::new(disposition, None, "帮助；")
     }

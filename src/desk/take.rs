@@ -126,7 +126,8 @@ impl Batch<'_> {
         let terms = place.as_ref().and_then(|place| self.terms(&place.contract));
         let (Some(place), Some(terms)) = (place, terms) else {
             if inbound.addressed && self.once(&format!("refuse|{}", row.conversation), 24).await? {
-                let hotline = self.desk.contracts.values().map(|c| c.terms.profile.hotline.clone()).find(|h| !h.is_empty());
+                let hotline =
+                    self.desk.contracts.values().map(|c| c.terms.profile.hotline.clone()).find(|h| !h.is_empty());
                 let text = self.words("refusal.agency", json!({ "hotline": hotline }));
                 self.say(&row.conversation, Said::new(Kind::Refusal, text));
             }
@@ -143,14 +144,10 @@ impl Batch<'_> {
             None if inbound.sender_name.trim().is_empty() => inbound.sender.clone(),
             None => super::occasion::shorten(&inbound.sender_name, 20),
         };
-        let actor = Actor {
-            id: self.writer_id(&inbound.channel, &inbound.sender),
-            name,
-            channel: row.conversation.clone(),
-        };
-        let several = person
-            .as_ref()
-            .is_some_and(|person| place.private && self.several(&|contract| person.serves(contract)));
+        let actor =
+            Actor { id: self.writer_id(&inbound.channel, &inbound.sender), name, channel: row.conversation.clone() };
+        let several =
+            person.as_ref().is_some_and(|person| place.private && self.several(&|contract| person.serves(contract)));
         let issuer = Issuer {
             conversation: row.conversation.clone(),
             message: inbound.external_id.clone(),
@@ -221,7 +218,10 @@ impl Batch<'_> {
             addressed: message.inbound.addressed || message.place.private,
             open_tickets: own.iter().filter(|t| t.state.is_live()).count(),
             recent_ticket: !message.is_staff()
-                && own.iter().filter(here).any(|t| t.state.is_live() && self.now - t.touched_at.max(t.opened_at) < BURST),
+                && own
+                    .iter()
+                    .filter(here)
+                    .any(|t| t.state.is_live() && self.now - t.touched_at.max(t.opened_at) < BURST),
             awaits_confirmation: !message.is_staff() && own.iter().any(|t| t.state == State::Resolved),
             awaits_supply: !message.is_staff() && own.iter().any(|t| t.state == State::Suspended),
             quotes_ticket: message.quoted.is_some(),
@@ -270,9 +270,7 @@ impl Batch<'_> {
                 self.reply(message, Said::new(Kind::Ask, text));
                 Ok(Outcome::new(Disposition::Asked, None, "打招呼，请对方说明问题；"))
             }
-            Intent::Thanks | Intent::Greeting | Intent::Chitchat | Intent::NotForUs => {
-                self.talk(message, text).await
-            }
+            Intent::Thanks | Intent::Greeting | Intent::Chitchat | Intent::NotForUs => self.talk(message, text).await,
         }
     }
 
@@ -376,9 +374,7 @@ impl Batch<'_> {
                 }
                 None => Ok(Outcome::new(Disposition::Noted, None, "没有这个选项；")),
             },
-            Some(Question::Correction { .. }) | None => {
-                Ok(Outcome::new(Disposition::Noted, None, "没有待选的问题；"))
-            }
+            Some(Question::Correction { .. }) | None => Ok(Outcome::new(Disposition::Noted, None, "没有待选的问题；")),
         }
     }
 
@@ -404,8 +400,7 @@ impl Batch<'_> {
         let command = match action {
             "claim" => format!("认领 {number}"),
             "ack" => format!("收到 {number}"),
-            "confirm" => format!("确认 {number}"),
-            "accept" => format!("确认 {number}"),
+            "confirm" | "accept" => format!("确认 {number}"),
             "deny" => format!("重开 {number} 仍未解决"),
             rate => match rate.strip_prefix("rate-") {
                 Some(score) => format!("评价 {number} {score}"),

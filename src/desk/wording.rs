@@ -50,9 +50,9 @@ impl Wording {
         templates.set_trim_blocks(true);
         templates.set_lstrip_blocks(true);
         for (name, text) in texts {
-            templates.add_template_owned(name.clone(), text.trim().to_owned()).map_err(|error| {
-                WordingError::Template { name, why: error.to_string() }
-            })?;
+            templates
+                .add_template_owned(name.clone(), text.trim().to_owned())
+                .map_err(|error| WordingError::Template { name, why: error.to_string() })?;
         }
         Ok(Self { templates })
     }
@@ -60,10 +60,8 @@ impl Wording {
     /// The words of entry `name` for this occasion. An entry that fails says at least its name, so that nobody is left
     /// without a message; the log says why.
     pub fn say(&self, name: &str, occasion: impl Serialize) -> String {
-        let rendered = self
-            .templates
-            .get_template(name)
-            .and_then(|template| template.render(Value::from_serialize(occasion)));
+        let rendered =
+            self.templates.get_template(name).and_then(|template| template.render(Value::from_serialize(occasion)));
         match rendered {
             Ok(text) => text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"),
             Err(error) => {

@@ -17,6 +17,7 @@ use zhishou_intents::FaqEntry;
 use crate::clock::HandClock;
 use crate::desk::{Desk, Parts, Said, Wording, events_json};
 use crate::rules::directory::PeopleFile;
+use crate::rules::profile::Promise;
 use crate::rules::terms::Terms;
 use crate::rules::ticket::Outcome;
 use crate::store::{Store, TicketKey};
@@ -77,10 +78,8 @@ pub async fn play(lines: &[Line], cast: Cast) -> Result<Played, String> {
     let mut rows = crate::desk::people_rows(&cast.people);
     rows.extend(crate::desk::faq_rows(&cast.faq));
     desk.import(rows).await.map_err(|error| error.to_string())?;
-    let until = cast
-        .until
-        .or_else(|| lines.last().map(|line| line.at + SignedDuration::from_hours(24)))
-        .unwrap_or(start);
+    let until =
+        cast.until.or_else(|| lines.last().map(|line| line.at + SignedDuration::from_hours(24))).unwrap_or(start);
     let mut play = Play {
         desk,
         store,
@@ -212,7 +211,11 @@ impl Play {
             }
             What::Fault { channel, down } => {
                 if !CHANNELS.contains(&channel.as_str()) {
-                    return Err(format!("脚本第 {} 行：没有渠道「{channel}」，可用的有 {}", line.number, CHANNELS.join("、")));
+                    return Err(format!(
+                        "脚本第 {} 行：没有渠道「{channel}」，可用的有 {}",
+                        line.number,
+                        CHANNELS.join("、")
+                    ));
                 }
                 self.stage.fault(channel, *down);
                 Ok(())
@@ -250,9 +253,7 @@ impl Play {
                     && to.as_ref().is_none_or(|to| to == conversation)
             }),
         };
-        found
-            .map(|(n, ..)| external_id(*n))
-            .ok_or_else(|| format!("脚本第 {number} 行：此前没有说过所引用的那条消息"))
+        found.map(|(n, ..)| external_id(*n)).ok_or_else(|| format!("脚本第 {number} 行：此前没有说过所引用的那条消息"))
     }
 
     fn stamp(&self, at: Timestamp) -> String {
@@ -319,7 +320,7 @@ impl Play {
                 if let Some(promise) = said.about.iter().find_map(|a| a.commitment.filter(|_| a.kind == about.kind)) {
                     put("commitment", json!(promise.id()));
                 }
-                let mut promises: Vec<&str> = said.about.iter().filter_map(|a| a.commitment).map(|p| p.id()).collect();
+                let mut promises: Vec<&str> = said.about.iter().filter_map(|a| a.commitment).map(Promise::id).collect();
                 promises.dedup();
                 if promises.len() > 1 {
                     put("commitments", json!(promises));

@@ -142,9 +142,7 @@ pub struct Domain {
 impl Domain {
     fn fits(&self, account: &str) -> bool {
         match (self.pattern.strip_prefix('@'), self.pattern.strip_suffix('*')) {
-            (Some(domain), _) => account
-                .rsplit_once('@')
-                .is_some_and(|(_, host)| host.eq_ignore_ascii_case(domain)),
+            (Some(domain), _) => account.rsplit_once('@').is_some_and(|(_, host)| host.eq_ignore_ascii_case(domain)),
             (None, Some(prefix)) => account.starts_with(prefix),
             (None, None) => account.eq_ignore_ascii_case(&self.pattern),
         }
@@ -413,8 +411,7 @@ impl Directory {
                 Some(first) if !self.default_contract.as_ref().is_some_and(|d| person.serves(d)) => first.clone(),
                 _ => self.default_contract.clone().or_else(|| person.contracts.first().cloned())?,
             };
-            let kind =
-                if person.role.is_staff() { ConversationKind::Engineers } else { ConversationKind::Requesters };
+            let kind = if person.role.is_staff() { ConversationKind::Engineers } else { ConversationKind::Requesters };
             return Some(Place { contract, unit: person.unit.clone(), kind, private, bound: true });
         }
         if let Some(domain) = self.file.domain.iter().find(|domain| domain.fits(account)) {

@@ -31,7 +31,11 @@ pub fn reach(role: Role, ticket: &Ticket, directory: &Directory, terms: &Terms, 
         Role::Lead => leads(directory, &terms.id),
         Role::Customer => ids(directory.of_role(PersonRole::Customer, &terms.id)),
     };
-    if people.is_empty() && matches!(role, Role::Engineer | Role::Engineers) { Reached::Nobody } else { Reached::People(people) }
+    if people.is_empty() && matches!(role, Role::Engineer | Role::Engineers) {
+        Reached::Nobody
+    } else {
+        Reached::People(people)
+    }
 }
 
 /// The leads of a contract; the administrators where it has none, so that somebody hears.

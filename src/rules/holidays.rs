@@ -157,20 +157,12 @@ impl Holidays {
             }
             for rest in &year.rest {
                 if rest.to < rest.from {
-                    return Err(reversed(
-                        &rest.name,
-                        &rest.from.to_string(),
-                        &rest.to.to_string(),
-                    ));
+                    return Err(reversed(&rest.name, &rest.from.to_string(), &rest.to.to_string()));
                 }
                 // A typo in the year must not fill memory with a thousand years of holidays before it is noticed.
                 belongs(rest.from, expected)?;
                 belongs(rest.to, expected)?;
-                for date in rest
-                    .from
-                    .series(jiff::Span::new().days(1))
-                    .take_while(|date| *date <= rest.to)
-                {
+                for date in rest.from.series(jiff::Span::new().days(1)).take_while(|date| *date <= rest.to) {
                     put(&mut days, date, DayKind::Rest, &rest.name)?;
                 }
             }
@@ -190,13 +182,7 @@ impl Holidays {
         for range in &file.fixed {
             fixed.extend(fixed_days(range)?);
         }
-        Ok(Self {
-            days,
-            fixed,
-            notices,
-            first_year,
-            last_year,
-        })
+        Ok(Self { days, fixed, notices, first_year, last_year })
     }
 
     /// The first year whose notice is known.
@@ -216,16 +202,12 @@ impl Holidays {
 
     /// What a notice says of this date, with the holiday's name; `None` where the weekday decides.
     pub fn day(&self, date: Date) -> Option<(DayKind, &str)> {
-        self.days
-            .get(&date)
-            .map(|(kind, name)| (*kind, name.as_str()))
+        self.days.get(&date).map(|(kind, name)| (*kind, name.as_str()))
     }
 
     /// Every date that a notice names, in order.
     pub fn days(&self) -> impl Iterator<Item = (Date, DayKind, &str)> {
-        self.days
-            .iter()
-            .map(|(date, (kind, name))| (*date, *kind, name.as_str()))
+        self.days.iter().map(|(date, (kind, name))| (*date, *kind, name.as_str()))
     }
 
     /// The dates that rest by law in every year; they decide only outside the published years, whose notices name them anyway.
@@ -239,11 +221,7 @@ impl Holidays {
             return kind == DayKind::Work;
         }
         let published = (self.first_year..=self.last_year).contains(&date.year());
-        let fixed = || {
-            self.fixed
-                .iter()
-                .any(|fixed| (fixed.month, fixed.day) == (date.month(), date.day()))
-        };
+        let fixed = || self.fixed.iter().any(|fixed| (fixed.month, fixed.day) == (date.month(), date.day()));
         !matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) && (published || !fixed())
     }
 }
@@ -263,40 +241,21 @@ fn put(
 /// A notice names days of its year, and sometimes the last days of the December before (the 2019 notice did).
 fn belongs(date: Date, year: i16) -> Result<(), HolidayError> {
     let eve = date.year().checked_add(1) == Some(year) && date.month() == 12;
-    if date.year() == year || eve {
-        Ok(())
-    } else {
-        Err(HolidayError::WrongYear { date, year })
-    }
+    if date.year() == year || eve { Ok(()) } else { Err(HolidayError::WrongYear { date, year }) }
 }
 
 fn fixed_days(range: &Range<String>) -> Result<Vec<FixedDay>, HolidayError> {
     // Any leap year will do: only month and day are kept.
-    let parse = |text: &str| {
-        format!("2024-{text}")
-            .parse::<Date>()
-            .map_err(|_| HolidayError::MonthDay(text.to_owned()))
-    };
+    let parse =
+        |text: &str| format!("2024-{text}").parse::<Date>().map_err(|_| HolidayError::MonthDay(text.to_owned()));
     let (from, to) = (parse(&range.from)?, parse(&range.to)?);
     if to < from {
         return Err(reversed(&range.name, &range.from, &range.to));
     }
-    let dates = from
-        .series(jiff::Span::new().days(1))
-        .take_while(|date| *date <= to);
-    Ok(dates
-        .map(|date| FixedDay {
-            month: date.month(),
-            day: date.day(),
-            name: range.name.clone(),
-        })
-        .collect())
+    let dates = from.series(jiff::Span::new().days(1)).take_while(|date| *date <= to);
+    Ok(dates.map(|date| FixedDay { month: date.month(), day: date.day(), name: range.name.clone() }).collect())
 }
 
 fn reversed(name: &str, from: &str, to: &str) -> HolidayError {
-    HolidayError::Reversed {
-        name: name.to_owned(),
-        from: from.to_owned(),
-        to: to.to_owned(),
-    }
+    HolidayError::Reversed { name: name.to_owned(), from: from.to_owned(), to: to.to_owned() }
 }

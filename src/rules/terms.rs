@@ -36,8 +36,7 @@ impl Terms {
     pub fn new(id: &str, profile: Profile, holidays: &Holidays) -> Result<Arc<Self>, CalendarError> {
         let zone = profile.timezone.clone();
         let mut calendars = BTreeMap::new();
-        calendars
-            .insert("7x24".to_owned(), Compiled { calendar: Calendar::always(&zone)?, day_ms: 24 * 3_600_000 });
+        calendars.insert("7x24".to_owned(), Compiled { calendar: Calendar::always(&zone)?, day_ms: 24 * 3_600_000 });
         let mut defined = vec![("5x8".to_owned(), WeekHours::office(), CalendarDays::Workdays)];
         for (name, def) in &profile.calendars {
             let spans: Result<Vec<Span>, _> = def.hours.iter().map(|[from, to]| Span::parse(from, to)).collect();
@@ -45,13 +44,9 @@ impl Terms {
         }
         for (name, hours, days) in defined {
             let calendar = match days {
-                CalendarDays::Workdays => Calendar::workdays(
-                    &hours,
-                    &zone,
-                    holidays,
-                    &profile.extra_rest_days,
-                    &profile.extra_work_days,
-                )?,
+                CalendarDays::Workdays => {
+                    Calendar::workdays(&hours, &zone, holidays, &profile.extra_rest_days, &profile.extra_work_days)?
+                }
                 CalendarDays::Everyday => Calendar::from_spec(&every_day(&hours, &zone))?,
             };
             let day_ms = hours.0.iter().map(|span| i64::from(span.to_minute() - span.from_minute()) * 60_000).sum();
@@ -88,7 +83,13 @@ impl Terms {
     }
 
     /// The instant at which `service_ms` have been used since `start`, the pauses taken out.
-    pub fn due(&self, calendar: &str, start: Timestamp, service_ms: i64, pauses: &[(Timestamp, Timestamp)]) -> Timestamp {
+    pub fn due(
+        &self,
+        calendar: &str,
+        start: Timestamp,
+        service_ms: i64,
+        pauses: &[(Timestamp, Timestamp)],
+    ) -> Timestamp {
         // A calendar that cannot be counted any further (year 9999) leaves the promise at its start: overdue and seen.
         self.calendar(calendar).add_with_pauses(start, service_ms, pauses).unwrap_or(start)
     }

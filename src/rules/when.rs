@@ -38,11 +38,13 @@ pub fn window(text: &str, today: Date, zone: &str) -> Option<(Timestamp, Timesta
     let text = text.replace('：', ":").replace(['~', '～', '—', '–', '到', '至'], "-");
     let mut times: Vec<(usize, Time)> = Vec::new();
     for (at, _) in text.match_indices(':') {
-        let before = text[..at].rfind(|c: char| !c.is_ascii_digit()).map_or(0, |i| {
-            i + text[i..].chars().next().map_or(1, char::len_utf8)
-        });
+        let before = text[..at]
+            .rfind(|c: char| !c.is_ascii_digit())
+            .map_or(0, |i| i + text[i..].chars().next().map_or(1, char::len_utf8));
         let after = text[at + 1..].find(|c: char| !c.is_ascii_digit()).map_or(text.len(), |i| at + 1 + i);
-        let (Ok(hour), Ok(minute)) = (text[before..at].parse::<i8>(), text[at + 1..after].parse::<i8>()) else { continue };
+        let (Ok(hour), Ok(minute)) = (text[before..at].parse::<i8>(), text[at + 1..after].parse::<i8>()) else {
+            continue;
+        };
         if let Ok(time) = Time::new(hour % 24, minute, 0, 0) {
             times.push((before, time));
         }

@@ -102,9 +102,7 @@ impl Store {
             Engine::Sqlite => 4,
             Engine::Postgres => 8,
         };
-        let mut options = AnyPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(10));
+        let mut options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10));
         if memory {
             // A database in memory is gone with its connection.
             options = options.idle_timeout(None).max_lifetime(None);

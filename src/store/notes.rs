@@ -81,8 +81,7 @@ impl Write {
         until_ms: i64,
         now_ms: i64,
     ) -> Result<Option<Lease>, StoreError> {
-        let query =
-            self.query(&LEASE).bind(name.to_owned()).bind(holder.to_owned()).bind(until_ms).bind(now_ms);
+        let query = self.query(&LEASE).bind(name.to_owned()).bind(holder.to_owned()).bind(until_ms).bind(now_ms);
         let rows = self.rows(&LEASE, query).await?;
         Ok(rows.first().map(|row| Lease { name: name.to_owned(), fence: number_at(row, 0), until_ms }))
     }

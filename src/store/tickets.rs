@@ -196,13 +196,21 @@ impl Write {
     }
 
     /// Tickets at hand of requesters: `(conversation, requester)`.
-    pub async fn tickets_by(&mut self, pairs: &[(String, String)], now_ms: i64) -> Result<Vec<(Ticket, i64)>, StoreError> {
+    pub async fn tickets_by(
+        &mut self,
+        pairs: &[(String, String)],
+        now_ms: i64,
+    ) -> Result<Vec<(Ticket, i64)>, StoreError> {
         let query = self.query(&BY_REQUESTER).bind(json_rows(pairs)).bind(now_ms);
         self.rows(&BY_REQUESTER, query).await?.iter().map(ticket_at).collect()
     }
 
     /// Tickets at hand in these conversations: live ones, and those that ended lately.
-    pub async fn tickets_in(&mut self, conversations: &[String], now_ms: i64) -> Result<Vec<(Ticket, i64)>, StoreError> {
+    pub async fn tickets_in(
+        &mut self,
+        conversations: &[String],
+        now_ms: i64,
+    ) -> Result<Vec<(Ticket, i64)>, StoreError> {
         let rows: Vec<_> = conversations.iter().map(|name| [name]).collect();
         let query = self.query(&BY_CONVERSATION).bind(json_rows(&rows)).bind(now_ms);
         self.rows(&BY_CONVERSATION, query).await?.iter().map(ticket_at).collect()
@@ -324,9 +332,8 @@ impl Store {
 
     /// The newest `limit` tickets of a contract, newest first, whatever their state.
     pub async fn newest_tickets(&self, contract: &str, limit: usize) -> Result<Vec<Ticket>, StoreError> {
-        let query = sqlx::query(NEWEST_OF.on(self.engine))
-            .bind(contract)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let query =
+            sqlx::query(NEWEST_OF.on(self.engine)).bind(contract).bind(i64::try_from(limit).unwrap_or(i64::MAX));
         self.rows(&NEWEST_OF, query).await?.iter().map(|row| ticket_at(row).map(|(ticket, _)| ticket)).collect()
     }
 
@@ -362,4 +369,3 @@ impl Store {
         Ok(self.rows(&EVENTS, query).await?.iter().map(recorded).collect())
     }
 }
-

@@ -14,8 +14,7 @@ use zhishou::rules::holidays::Holidays;
 /// `5x8` as shipped: 08:30–12:00 and 13:30–18:00, eight hours a day.
 fn office() -> Calendar {
     let hours = WeekHours::office();
-    Calendar::workdays(&hours, "Asia/Shanghai", Holidays::shipped(), &[], &[])
-        .expect("the zone exists")
+    Calendar::workdays(&hours, "Asia/Shanghai", Holidays::shipped(), &[], &[]).expect("the zone exists")
 }
 
 fn calendar(spec: &str) -> Calendar {
@@ -25,14 +24,10 @@ fn calendar(spec: &str) -> Calendar {
 
 /// The rows of a table, its columns parted by bars.
 fn rows<const N: usize>(table: &str) -> impl Iterator<Item = [&str; N]> {
-    table
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(|line| {
-            let columns: Vec<&str> = line.split('|').map(str::trim).collect();
-            columns.try_into().expect(line)
-        })
+    table.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| {
+        let columns: Vec<&str> = line.split('|').map(str::trim).collect();
+        columns.try_into().expect(line)
+    })
 }
 
 /// RFC 3339, or `MM-DD HH:MM` of 2026 in Shanghai.
@@ -50,15 +45,8 @@ fn ms(minutes: &str) -> i64 {
 
 /// `A to B, C to D`: pauses, each instant as [`t`] reads it.
 fn pauses(text: &str) -> Vec<(Timestamp, Timestamp)> {
-    let pause = |text: &str| {
-        text.split_once(" to ")
-            .map(|(from, to)| (t(from), t(to)))
-            .expect("a pause")
-    };
-    text.split(", ")
-        .filter(|text| !text.is_empty())
-        .map(pause)
-        .collect()
+    let pause = |text: &str| text.split_once(" to ").map(|(from, to)| (t(from), t(to))).expect("a pause");
+    text.split(", ").filter(|text| !text.is_empty()).map(pause).collect()
 }
 
 const MINUTE: i64 = 60_000;

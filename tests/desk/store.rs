@@ -16,8 +16,12 @@ use crate::peers::support::{self, Tape, XIAN, inbound};
 const STATEMENTS: usize = 45;
 
 /// Tables whose rows grow with the years; and the short names statements give them.
-const LARGE: [(&str, &[&str]); 4] =
-    [("inbox", &["inbox", "i"]), ("ticket", &["ticket", "t"]), ("outbox", &["outbox", "o", "e"]), ("event", &["event"])];
+const LARGE: [(&str, &[&str]); 4] = [
+    ("inbox", &["inbox", "i"]),
+    ("ticket", &["ticket", "t"]),
+    ("outbox", &["outbox", "o", "e"]),
+    ("event", &["event"]),
+];
 
 /// Indexes over the work at hand only: reading one of them whole is reading little.
 const AT_HAND: [&str; 7] =
@@ -122,9 +126,33 @@ fn complaint(line: &str) -> Option<String> {
 async fn no_statement_of_the_daily_work_reads_a_large_table_from_end_to_end() {
     let store = Store::in_memory().await.expect("a database in memory");
     for name in [
-        "ADD", "PENDING", "DISPOSE", "TICKETS_OF", "NEWEST", "BACKLOG", "BY_NUMBER", "BY_CONVERSATION", "BY_ENGINEER",
-        "LIVE", "LIKE", "DUE", "NEXT_ALARM", "SAVE", "ALL_OF", "RECORD", "EVENTS_OF", "EVENTS", "MERGEABLE", "REWRITE",
-        "CLAIM", "SETTLE", "RELEASE", "NEXT", "QUOTED", "SAID_OF", "FAILED",
+        "ADD",
+        "PENDING",
+        "DISPOSE",
+        "TICKETS_OF",
+        "NEWEST",
+        "BACKLOG",
+        "BY_NUMBER",
+        "BY_CONVERSATION",
+        "BY_ENGINEER",
+        "LIVE",
+        "LIKE",
+        "DUE",
+        "NEXT_ALARM",
+        "SAVE",
+        "ALL_OF",
+        "RECORD",
+        "EVENTS_OF",
+        "EVENTS",
+        "MERGEABLE",
+        "REWRITE",
+        "CLAIM",
+        "SETTLE",
+        "RELEASE",
+        "NEXT",
+        "QUOTED",
+        "SAID_OF",
+        "FAILED",
     ] {
         let plan = store.plan_of(name).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(!plan.is_empty() || name == "RECORD", "{name} has no plan: is it still called so?");

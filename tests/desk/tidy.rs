@@ -59,7 +59,9 @@ fn places(names: &[String], pattern: &str) -> Vec<String> {
     let mut found = Vec::new();
     for name in names {
         let text = read(name);
-        found.extend(code(&text).filter(|(_, line)| pattern.is_match(line)).map(|(at, line)| format!("{name}:{at}: {line}")));
+        found.extend(
+            code(&text).filter(|(_, line)| pattern.is_match(line)).map(|(at, line)| format!("{name}:{at}: {line}")),
+        );
     }
     found
 }
@@ -276,8 +278,26 @@ fn every_key_of_the_configuration_is_in_the_example() {
     }
     let text = std::fs::read_to_string(&example).expect("a readable file");
     for key in [
-        "name", "timezone", "data", "wording", "holidays", "url", "listen", "public_url", "admin_password", "profile",
-        "default", "kind", "id", "transport", "path", "api_url", "access_token", "secret", "account", "media_hosts",
+        "name",
+        "timezone",
+        "data",
+        "wording",
+        "holidays",
+        "url",
+        "listen",
+        "public_url",
+        "admin_password",
+        "profile",
+        "default",
+        "kind",
+        "id",
+        "transport",
+        "path",
+        "api_url",
+        "access_token",
+        "secret",
+        "account",
+        "media_hosts",
     ] {
         let pattern = Regex::new(&format!(r"(?m)^[#\s]*{key}\s*=")).expect("a valid pattern");
         assert!(pattern.is_match(&text), "docs/config.example.toml does not show `{key}`");

@@ -30,11 +30,7 @@ pub(super) type Piece = (Ns, Ns);
 /// The instant as nanoseconds.
 pub(super) fn ns(at: Timestamp) -> Result<Ns, CalendarError> {
     let ns = Ns::try_from(at.as_nanosecond()).map_err(|_| CalendarError::OutOfRange)?;
-    if (EARLIEST..=LATEST).contains(&ns) {
-        Ok(ns)
-    } else {
-        Err(CalendarError::OutOfRange)
-    }
+    if (EARLIEST..=LATEST).contains(&ns) { Ok(ns) } else { Err(CalendarError::OutOfRange) }
 }
 
 /// The instant as nanoseconds, or the nearer end of what is counted.
@@ -73,14 +69,7 @@ pub(super) struct Forward<'a> {
 
 impl<'a> Forward<'a> {
     pub fn new(calendar: &'a Compiled, from: Ns) -> Self {
-        let mut walk = Self {
-            calendar,
-            from,
-            stretch_end: LATEST,
-            date: Date::ZERO,
-            midnight: LATEST,
-            spans: &[],
-        };
+        let mut walk = Self { calendar, from, stretch_end: LATEST, date: Date::ZERO, midnight: LATEST, spans: &[] };
         if from < LATEST {
             walk.enter_stretch();
         }
@@ -117,12 +106,8 @@ impl Iterator for Forward<'_> {
             }
             while let [span, rest @ ..] = self.spans {
                 self.spans = rest;
-                let from = self
-                    .from
-                    .max(self.midnight + Ns::from(span.from_minute()) * MINUTE);
-                let to = self
-                    .stretch_end
-                    .min(self.midnight + Ns::from(span.to_minute()) * MINUTE);
+                let from = self.from.max(self.midnight + Ns::from(span.from_minute()) * MINUTE);
+                let to = self.stretch_end.min(self.midnight + Ns::from(span.to_minute()) * MINUTE);
                 if from < to {
                     return Some(((from, to), self.date));
                 }
@@ -155,14 +140,7 @@ pub(super) struct Backward<'a> {
 
 impl<'a> Backward<'a> {
     pub fn new(calendar: &'a Compiled, to: Ns) -> Self {
-        let mut walk = Self {
-            calendar,
-            to,
-            stretch_start: EARLIEST,
-            date: Date::ZERO,
-            midnight: EARLIEST,
-            spans: &[],
-        };
+        let mut walk = Self { calendar, to, stretch_start: EARLIEST, date: Date::ZERO, midnight: EARLIEST, spans: &[] };
         if to > EARLIEST {
             walk.enter_stretch();
         }
@@ -175,9 +153,7 @@ impl<'a> Backward<'a> {
         let offset = self.calendar.tz.to_offset(last);
         let change = self.calendar.tz.preceding(timestamp(self.to)).next();
         self.stretch_start = change.map_or(EARLIEST, |change| ns_clamped(change.timestamp()));
-        self.enter_date(offset.to_datetime(last).date(), |date| {
-            midnight(date, offset)
-        });
+        self.enter_date(offset.to_datetime(last).date(), |date| midnight(date, offset));
     }
 
     fn enter_date(&mut self, date: Date, midnight: impl FnOnce(Date) -> Ns) {
@@ -202,12 +178,8 @@ impl Iterator for Backward<'_> {
             }
             while let [rest @ .., span] = self.spans {
                 self.spans = rest;
-                let from = self
-                    .stretch_start
-                    .max(self.midnight + Ns::from(span.from_minute()) * MINUTE);
-                let to = self
-                    .to
-                    .min(self.midnight + Ns::from(span.to_minute()) * MINUTE);
+                let from = self.stretch_start.max(self.midnight + Ns::from(span.from_minute()) * MINUTE);
+                let to = self.to.min(self.midnight + Ns::from(span.to_minute()) * MINUTE);
                 if from < to {
                     return Some((from, to));
                 }
@@ -235,11 +207,8 @@ pub(super) fn mirrored((from, to): Piece) -> Piece {
 
 /// Pauses in order, those that overlap or touch made one; empty and reversed ones say nothing and are dropped.
 pub(super) fn united(pauses: &[(Timestamp, Timestamp)]) -> Vec<Piece> {
-    let mut sorted: Vec<Piece> = pauses
-        .iter()
-        .map(|&(from, to)| (ns_clamped(from), ns_clamped(to)))
-        .filter(|(from, to)| from < to)
-        .collect();
+    let mut sorted: Vec<Piece> =
+        pauses.iter().map(|&(from, to)| (ns_clamped(from), ns_clamped(to))).filter(|(from, to)| from < to).collect();
     sorted.sort_unstable();
     let mut out: Vec<Piece> = Vec::with_capacity(sorted.len());
     for (from, to) in sorted {
@@ -260,11 +229,7 @@ pub(super) struct Without<'p, I> {
 
 impl<'p, I: Iterator<Item = Piece>> Without<'p, I> {
     pub fn new(pieces: I, pauses: &'p [Piece]) -> Self {
-        Self {
-            pieces,
-            pauses,
-            left: None,
-        }
+        Self { pieces, pauses, left: None }
     }
 }
 
@@ -293,11 +258,7 @@ impl<I: Iterator<Item = Piece>> Iterator for Without<'_, I> {
 }
 
 /// The first instant by which `need` of the pieces' time has passed: at the end of a piece where they use it up to the last.
-pub(super) fn consume(
-    start: Ns,
-    need: Ns,
-    pieces: impl Iterator<Item = Piece>,
-) -> Result<Ns, CalendarError> {
+pub(super) fn consume(start: Ns, need: Ns, pieces: impl Iterator<Item = Piece>) -> Result<Ns, CalendarError> {
     if need == 0 {
         return Ok(start);
     }
@@ -308,22 +269,13 @@ pub(super) fn consume(
         }
         left -= to - from;
     }
-    Err(if left == need {
-        CalendarError::NeverOpens
-    } else {
-        CalendarError::OutOfRange
-    })
+    Err(if left == need { CalendarError::NeverOpens } else { CalendarError::OutOfRange })
 }
 
 /// Real open time of a whole date: what its wall-clock spans come to between the changes of clocks.
 pub(super) fn real_length(calendar: &Compiled, date: Date) -> Ns {
     let spans = calendar.spans_on(date);
-    let plain = || {
-        spans
-            .iter()
-            .map(|span| Ns::from(span.to_minute() - span.from_minute()) * MINUTE)
-            .sum()
-    };
+    let plain = || spans.iter().map(|span| Ns::from(span.to_minute() - span.from_minute()) * MINUTE).sum();
     if spans.is_empty() || calendar.always {
         return plain();
     }
@@ -332,15 +284,8 @@ pub(super) fn real_length(calendar: &Compiled, date: Date) -> Ns {
         return 0;
     };
     let noon = ns_clamped(noon);
-    let (before, after) = (
-        timestamp(noon - 38 * 60 * MINUTE),
-        timestamp(noon + 38 * 60 * MINUTE),
-    );
-    let changes = calendar
-        .tz
-        .following(before)
-        .next()
-        .is_some_and(|change| change.timestamp() <= after);
+    let (before, after) = (timestamp(noon - 38 * 60 * MINUTE), timestamp(noon + 38 * 60 * MINUTE));
+    let changes = calendar.tz.following(before).next().is_some_and(|change| change.timestamp() <= after);
     if !changes {
         return plain();
     }

@@ -51,22 +51,12 @@ impl Recurring {
 
     pub fn contains(&self, date: Date) -> bool {
         self.days[usize::from(date.month().unsigned_abs())] & (1 << date.day()) != 0
-            && self
-                .published
-                .is_none_or(|(first, last)| !(first..=last).contains(&date.year()))
+            && self.published.is_none_or(|(first, last)| !(first..=last).contains(&date.year()))
     }
 
     pub fn name(&self, date: Date) -> Option<&str> {
-        let named =
-            |(month, day, _): &&(i8, i8, String)| (*month, *day) == (date.month(), date.day());
-        if self.contains(date) {
-            self.names
-                .iter()
-                .find(named)
-                .map(|(_, _, name)| name.as_str())
-        } else {
-            None
-        }
+        let named = |(month, day, _): &&(i8, i8, String)| (*month, *day) == (date.month(), date.day());
+        if self.contains(date) { self.names.iter().find(named).map(|(_, _, name)| name.as_str()) } else { None }
     }
 }
 
@@ -100,23 +90,16 @@ impl Compiled {
 
     pub fn from_spec(spec: &CalendarSpec) -> Result<Self, CalendarError> {
         let week = &spec.week;
-        let week = [
-            &week.mon, &week.tue, &week.wed, &week.thu, &week.fri, &week.sat, &week.sun,
-        ]
-        .map(|spans| joined(spans));
+        let week =
+            [&week.mon, &week.tue, &week.wed, &week.thu, &week.fri, &week.sat, &week.sun].map(|spans| joined(spans));
         let mut recurring = Recurring::default();
         for text in &spec.recurring_holidays {
-            let (month, day) =
-                month_day(text).ok_or_else(|| CalendarError::MonthDay(text.clone()))?;
+            let (month, day) = month_day(text).ok_or_else(|| CalendarError::MonthDay(text.clone()))?;
             recurring.insert(month, day, "固定节假日");
         }
         let makeup_hours = match &spec.makeup_hours {
             Some(spans) => joined(spans),
-            None => week
-                .iter()
-                .find(|spans| !spans.is_empty())
-                .cloned()
-                .unwrap_or_default(),
+            None => week.iter().find(|spans| !spans.is_empty()).cloned().unwrap_or_default(),
         };
         let mut compiled = Self {
             tz: zone(&spec.tz)?,
@@ -130,10 +113,7 @@ impl Compiled {
         compiled.special = special_days(spec, &compiled, &makeup_hours);
         compiled.always = compiled.special.is_empty()
             && spec.recurring_holidays.is_empty()
-            && compiled
-                .week
-                .iter()
-                .all(|spans| *spans == [Span::WHOLE_DAY]);
+            && compiled.week.iter().all(|spans| *spans == [Span::WHOLE_DAY]);
         Ok(compiled)
     }
 
@@ -148,52 +128,23 @@ impl Compiled {
         let mut dates: BTreeMap<Date, Why> = BTreeMap::new();
         for (date, kind, name) in holidays.days() {
             let name = name.to_owned();
-            dates.insert(
-                date,
-                if kind == DayKind::Rest {
-                    Why::Rest(name)
-                } else {
-                    Why::Work(name)
-                },
-            );
+            dates.insert(date, if kind == DayKind::Rest { Why::Rest(name) } else { Why::Work(name) });
         }
-        dates.extend(
-            extra_work
-                .iter()
-                .map(|date| (*date, Why::Work("合同约定".to_owned()))),
-        );
-        dates.extend(
-            extra_rest
-                .iter()
-                .map(|date| (*date, Why::Rest("合同约定".to_owned()))),
-        );
+        dates.extend(extra_work.iter().map(|date| (*date, Why::Work("合同约定".to_owned()))));
+        dates.extend(extra_rest.iter().map(|date| (*date, Why::Rest("合同约定".to_owned()))));
         let special = dates.into_iter().map(|(date, why)| {
-            let spans = if matches!(why, Why::Work(_)) {
-                hours.clone()
-            } else {
-                Vec::new()
-            };
+            let spans = if matches!(why, Why::Work(_)) { hours.clone() } else { Vec::new() };
             Special { date, spans, why }
         });
-        let mut recurring = Recurring {
-            published: Some((holidays.first_year(), holidays.last_year())),
-            ..Recurring::default()
-        };
+        let mut recurring =
+            Recurring { published: Some((holidays.first_year(), holidays.last_year())), ..Recurring::default() };
         for fixed in holidays.fixed() {
             recurring.insert(fixed.month, fixed.day, &fixed.name);
         }
         let (tz, special) = (zone(tz)?, special.collect());
         let week = std::array::from_fn(|day| if day < 5 { hours.clone() } else { Vec::new() });
         let provisional_from = Date::new(holidays.last_year() + 1, 1, 1).ok();
-        Ok(Self {
-            tz,
-            kind: Kind::Workdays,
-            always: false,
-            week,
-            special,
-            recurring,
-            provisional_from,
-        })
+        Ok(Self { tz, kind: Kind::Workdays, always: false, week, special, recurring, provisional_from })
     }
 
     /// The wall-clock spans of a date.
@@ -206,10 +157,7 @@ impl Compiled {
     }
 
     pub fn special(&self, date: Date) -> Option<&Special> {
-        let at = self
-            .special
-            .binary_search_by_key(&date, |special| special.date)
-            .ok()?;
+        let at = self.special.binary_search_by_key(&date, |special| special.date).ok()?;
         self.special.get(at)
     }
 
@@ -225,13 +173,8 @@ fn weekday_index(weekday: Weekday) -> usize {
 fn special_days(spec: &CalendarSpec, compiled: &Compiled, makeup_hours: &[Span]) -> Vec<Special> {
     let holidays: BTreeSet<Date> = spec.holidays.iter().copied().collect();
     let makeup: BTreeSet<Date> = spec.makeup_workdays.iter().copied().collect();
-    let named: BTreeSet<Date> = holidays
-        .iter()
-        .chain(&makeup)
-        .chain(spec.dates.keys())
-        .chain(spec.breaks.keys())
-        .copied()
-        .collect();
+    let named: BTreeSet<Date> =
+        holidays.iter().chain(&makeup).chain(spec.dates.keys()).chain(spec.breaks.keys()).copied().collect();
     let rest = |name: &str| (Vec::new(), Why::Rest(name.to_owned()));
     let day = |date: Date| {
         let (mut spans, why) = if holidays.contains(&date) {

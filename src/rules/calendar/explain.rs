@@ -36,11 +36,7 @@ pub(super) fn explain(
     due: Timestamp,
     pauses: &[(Timestamp, Timestamp)],
 ) -> Vec<String> {
-    let (start, due) = if due < start {
-        (due, start)
-    } else {
-        (start, due)
-    };
+    let (start, due) = if due < start { (due, start) } else { (start, due) };
     let compiled = &*calendar.0;
     let year = local_date(compiled, ns_clamped(start)).year();
     let moment = |at: Timestamp| in_words(compiled.tz.to_datetime(at), year);
@@ -52,14 +48,9 @@ pub(super) fn explain(
         compiled.tz.iana_name().unwrap_or("固定偏移")
     )];
     if !calendar.is_open(start)
-        && let Some(opening) = calendar
-            .next_opening(start)
-            .filter(|opening| *opening <= due)
+        && let Some(opening) = calendar.next_opening(start).filter(|opening| *opening <= due)
     {
-        out.push(format!(
-            "起点不在服务时间内，从{}开始计时。",
-            moment(opening)
-        ));
+        out.push(format!("起点不在服务时间内，从{}开始计时。", moment(opening)));
     }
     if !compiled.always {
         out.extend(exceptions(compiled, start, due, year));
@@ -78,25 +69,16 @@ pub(super) fn explain(
         && local_date(compiled, ns_clamped(due)) >= first
     {
         let year = first.year();
-        out.push(format!(
-            "{year}年起的放假安排尚未公布，暂按周一至周五计算，通知公布后须重新计算。"
-        ));
+        out.push(format!("{year}年起的放假安排尚未公布，暂按周一至周五计算，通知公布后须重新计算。"));
     }
     let total = length(calendar.elapsed_with_pauses(start, due, pauses));
-    out.push(format!(
-        "到{}为止，计服务时间{total}。",
-        full(compiled.tz.to_datetime(due))
-    ));
+    out.push(format!("到{}为止，计服务时间{total}。", full(compiled.tz.to_datetime(due))));
     out
 }
 
 fn description(calendar: &Compiled) -> String {
     let hours = |date: Date| {
-        let spans: Vec<String> = calendar
-            .of_week(date)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let spans: Vec<String> = calendar.of_week(date).iter().map(ToString::to_string).collect();
         spans.join("、")
     };
     match calendar.kind {
@@ -107,19 +89,10 @@ fn description(calendar: &Compiled) -> String {
             for (date, name) in MONDAY.series(jiff::Span::new().days(1)).zip(WEEKDAYS) {
                 if !calendar.of_week(date).is_empty() {
                     // Writing to a string cannot fail.
-                    let _ = write!(
-                        text,
-                        "{}{name} {}",
-                        if text.ends_with('周') { "" } else { "；" },
-                        hours(date)
-                    );
+                    let _ = write!(text, "{}{name} {}", if text.ends_with('周') { "" } else { "；" }, hours(date));
                 }
             }
-            if text.ends_with('周') {
-                "只在指定日期服务".to_owned()
-            } else {
-                text
-            }
+            if text.ends_with('周') { "只在指定日期服务".to_owned() } else { text }
         }
     }
 }
@@ -132,10 +105,7 @@ const WEEKDAYS: [&str; 7] = ["周一", "周二", "周三", "周四", "周五", "
 fn exceptions(calendar: &Compiled, start: Timestamp, due: Timestamp, year: i16) -> Vec<String> {
     let last = local_date(calendar, ns_clamped(due).min(LATEST));
     let mut runs: Vec<Run> = Vec::new();
-    for date in local_date(calendar, ns_clamped(start))
-        .series(jiff::Span::new().days(1))
-        .take_while(|d| *d <= last)
-    {
+    for date in local_date(calendar, ns_clamped(start)).series(jiff::Span::new().days(1)).take_while(|d| *d <= last) {
         let Some(reason) = reason(calendar, date) else {
             continue;
         };
@@ -143,16 +113,10 @@ fn exceptions(calendar: &Compiled, start: Timestamp, due: Timestamp, year: i16) 
             Some(run) if run.reason == reason && run.last.tomorrow().ok() == Some(date) => {
                 run.last = date;
             }
-            _ => runs.push(Run {
-                first: date,
-                last: date,
-                reason,
-            }),
+            _ => runs.push(Run { first: date, last: date, reason }),
         }
     }
-    let (weekends, others): (Vec<Run>, Vec<Run>) = runs
-        .into_iter()
-        .partition(|run| run.reason == Reason::Weekend);
+    let (weekends, others): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| run.reason == Reason::Weekend);
     let mut out: Vec<String> = others.iter().map(|run| sentence(run, year)).collect();
     if weekends.len() > WEEKENDS_LISTED {
         out.push(format!("其间另有 {} 个周末休息。", weekends.len()));
@@ -182,11 +146,7 @@ fn reason(calendar: &Compiled, date: Date) -> Option<Reason<'_>> {
 }
 
 fn by_week(weekend: bool) -> Reason<'static> {
-    if weekend {
-        Reason::Weekend
-    } else {
-        Reason::ClosedByWeek
-    }
+    if weekend { Reason::Weekend } else { Reason::ClosedByWeek }
 }
 
 fn sentence(run: &Run, year: i16) -> String {
@@ -195,15 +155,8 @@ fn sentence(run: &Run, year: i16) -> String {
         Reason::Holiday(name) => format!("{days} {name}休息。"),
         Reason::Worked(name) => {
             let weekday = weekday_name(run.first);
-            let swapped = if name.contains("调休") {
-                ""
-            } else {
-                "调休"
-            };
-            format!(
-                "{days}（{weekday}{}）{name}{swapped}，照常上班。",
-                if run.first == run.last { "" } else { "起" }
-            )
+            let swapped = if name.contains("调休") { "" } else { "调休" };
+            format!("{days}（{weekday}{}）{name}{swapped}，照常上班。", if run.first == run.last { "" } else { "起" })
         }
         Reason::Weekend => format!("{days} 周末休息。"),
         Reason::ClosedByWeek => format!("{days} 按周历不服务。"),
@@ -226,21 +179,12 @@ fn days(run: &Run, year: i16) -> String {
 
 /// The year only where it is not the one the reader is in.
 fn day(date: Date, year: i16) -> String {
-    let with_year = if date.year() == year {
-        String::new()
-    } else {
-        format!("{}年", date.year())
-    };
+    let with_year = if date.year() == year { String::new() } else { format!("{}年", date.year()) };
     format!("{with_year}{}月{}日", date.month(), date.day())
 }
 
 fn in_words(at: DateTime, year: i16) -> String {
-    format!(
-        "{}（{}）{}",
-        day(at.date(), year),
-        weekday_name(at.date()),
-        clock_time(at)
-    )
+    format!("{}（{}）{}", day(at.date(), year), weekday_name(at.date()), clock_time(at))
 }
 
 fn full(at: DateTime) -> String {
@@ -248,11 +192,7 @@ fn full(at: DateTime) -> String {
 }
 
 fn clock_time(at: DateTime) -> String {
-    let seconds = if at.second() == 0 {
-        String::new()
-    } else {
-        format!(":{:02}", at.second())
-    };
+    let seconds = if at.second() == 0 { String::new() } else { format!(":{:02}", at.second()) };
     format!("{:02}:{:02}{seconds}", at.hour(), at.minute())
 }
 

@@ -31,10 +31,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::holidays::Holidays;
-use arith::{
-    Backward, Forward, MILLISECOND, Ns, Piece, Without, consume, mirrored, ns, ns_clamped,
-    timestamp,
-};
+use arith::{Backward, Forward, MILLISECOND, Ns, Piece, Without, consume, mirrored, ns, ns_clamped, timestamp};
 use compile::Compiled;
 pub use query::answer_line;
 pub use spec::{CalendarSpec, Span, WeekHours, WeekSpec};
@@ -162,11 +159,7 @@ impl Calendar {
         pauses: &[(Timestamp, Timestamp)],
     ) -> Result<Timestamp, CalendarError> {
         let (end, need) = (ns(end)?, need(service_ms)?);
-        let pauses: Vec<Piece> = arith::united(pauses)
-            .into_iter()
-            .rev()
-            .map(mirrored)
-            .collect();
+        let pauses: Vec<Piece> = arith::united(pauses).into_iter().rev().map(mirrored).collect();
         let pieces = Backward::new(&self.0, end).map(mirrored);
         consume(-end, need, Without::new(pieces, &pauses)).map(|at| timestamp(-at))
     }
@@ -177,12 +170,7 @@ impl Calendar {
     }
 
     /// As [`elapsed`](Self::elapsed), with the service time inside the pauses not counted.
-    pub fn elapsed_with_pauses(
-        &self,
-        from: Timestamp,
-        to: Timestamp,
-        pauses: &[(Timestamp, Timestamp)],
-    ) -> i64 {
+    pub fn elapsed_with_pauses(&self, from: Timestamp, to: Timestamp, pauses: &[(Timestamp, Timestamp)]) -> i64 {
         if to < from {
             return -self.elapsed_with_pauses(to, from, pauses);
         }
@@ -242,12 +230,8 @@ impl Calendar {
     /// Whether the instant is service time.
     pub fn is_open(&self, at: Timestamp) -> bool {
         let wall = self.0.tz.to_datetime(at);
-        let minute =
-            u16::from(wall.hour().unsigned_abs()) * 60 + u16::from(wall.minute().unsigned_abs());
-        self.0
-            .spans_on(wall.date())
-            .iter()
-            .any(|span| (span.from_minute()..span.to_minute()).contains(&minute))
+        let minute = u16::from(wall.hour().unsigned_abs()) * 60 + u16::from(wall.minute().unsigned_abs());
+        self.0.spans_on(wall.date()).iter().any(|span| (span.from_minute()..span.to_minute()).contains(&minute))
     }
 
     /// The first change from closed to open after `at`; `None` where none comes before 2200. Midnight between two open days
@@ -288,12 +272,7 @@ impl Calendar {
 
     /// How a due time came about, in Chinese sentences: where counting began, which days were skipped or worked and why, what
     /// the pauses took, and whether any of it is provisional.
-    pub fn explain(
-        &self,
-        start: Timestamp,
-        due: Timestamp,
-        pauses: &[(Timestamp, Timestamp)],
-    ) -> Vec<String> {
+    pub fn explain(&self, start: Timestamp, due: Timestamp, pauses: &[(Timestamp, Timestamp)]) -> Vec<String> {
         explain::explain(self, start, due, pauses)
     }
 
@@ -312,7 +291,5 @@ fn need(service_ms: i64) -> Result<Ns, CalendarError> {
     if service_ms < 0 {
         return Err(CalendarError::Negative);
     }
-    service_ms
-        .checked_mul(MILLISECOND)
-        .ok_or(CalendarError::OutOfRange)
+    service_ms.checked_mul(MILLISECOND).ok_or(CalendarError::OutOfRange)
 }

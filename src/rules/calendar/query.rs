@@ -29,8 +29,7 @@ struct Question {
 /// # Errors
 /// What is wrong with the question, in words for a person.
 pub fn answer_line(line: &str) -> Result<Value, String> {
-    let question: Question =
-        serde_json::from_str(line).map_err(|error| format!("这一行读不懂：{error}"))?;
+    let question: Question = serde_json::from_str(line).map_err(|error| format!("这一行读不懂：{error}"))?;
     let calendar = calendar(&question.calendar)?;
     let pauses = question
         .pauses
@@ -42,20 +41,11 @@ pub fn answer_line(line: &str) -> Result<Value, String> {
         None => Err(format!("op 为 {} 时须有 {name}", question.op)),
     };
     let due = |due: Result<Timestamp, CalendarError>| {
-        due.map(|due| json!({"due": calendar.rfc3339(due)}))
-            .map_err(|error| error.to_string())
+        due.map(|due| json!({"due": calendar.rfc3339(due)})).map_err(|error| error.to_string())
     };
     match question.op.as_str() {
-        "add" => due(calendar.add_with_pauses(
-            time("start", &question.start)?,
-            length(&question)?,
-            &pauses,
-        )),
-        "sub" => due(calendar.sub_with_pauses(
-            time("start", &question.start)?,
-            length(&question)?,
-            &pauses,
-        )),
+        "add" => due(calendar.add_with_pauses(time("start", &question.start)?, length(&question)?, &pauses)),
+        "sub" => due(calendar.sub_with_pauses(time("start", &question.start)?, length(&question)?, &pauses)),
         "workdays" => {
             let days = question.days.ok_or("op 为 workdays 时须有 days")?;
             due(calendar.add_workdays_with_pauses(time("start", &question.start)?, days, &pauses))
@@ -72,28 +62,21 @@ pub fn answer_line(line: &str) -> Result<Value, String> {
                 "last_closing": calendar.last_closing(at).map(|at| calendar.rfc3339(at)),
             }))
         }
-        other => Err(format!(
-            "不认识的 op“{other}”，可用 add、sub、elapsed、workdays、state"
-        )),
+        other => Err(format!("不认识的 op“{other}”，可用 add、sub、elapsed、workdays、state")),
     }
 }
 
 fn calendar(value: &Value) -> Result<Calendar, String> {
     let made = match value {
         Value::String(name) if name == "7x24" => Calendar::always(DEFAULT_ZONE),
-        Value::String(name) if name == "5x8" => Calendar::workdays(
-            &WeekHours::office(),
-            DEFAULT_ZONE,
-            Holidays::shipped(),
-            &[],
-            &[],
-        ),
+        Value::String(name) if name == "5x8" => {
+            Calendar::workdays(&WeekHours::office(), DEFAULT_ZONE, Holidays::shipped(), &[], &[])
+        }
         Value::String(name) => {
             return Err(format!("没有名为“{name}”的日历，可用 7x24、5x8 或就地给出"));
         }
         spec => {
-            let spec = CalendarSpec::deserialize(spec)
-                .map_err(|error| format!("calendar 不合规则：{error}"))?;
+            let spec = CalendarSpec::deserialize(spec).map_err(|error| format!("calendar 不合规则：{error}"))?;
             Calendar::from_spec(&spec)
         }
     };
@@ -101,9 +84,7 @@ fn calendar(value: &Value) -> Result<Calendar, String> {
 }
 
 fn instant(name: &str, text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| {
-        format!("{name} 的“{text}”不是带时区偏移的时间，应写作 2026-10-08T09:00:00+08:00")
-    })
+    text.parse().map_err(|_| format!("{name} 的“{text}”不是带时区偏移的时间，应写作 2026-10-08T09:00:00+08:00"))
 }
 
 /// The length asked for, in milliseconds.
@@ -112,22 +93,15 @@ fn length(question: &Question) -> Result<i64, String> {
         (Some(minutes), None) => ("minutes", minutes, 60),
         (None, Some(seconds)) => ("seconds", seconds, 1),
         _ => {
-            return Err(format!(
-                "op 为 {} 时须有 minutes 或 seconds 之一",
-                question.op
-            ));
+            return Err(format!("op 为 {} 时须有 minutes 或 seconds 之一", question.op));
         }
     };
     let milliseconds = match (number.as_i64(), number.as_f64()) {
         (Some(whole), _) => whole.checked_mul(unit * 1000),
         // Through a duration: it refuses what does not fit, where a cast would say something else instead.
-        (None, Some(fraction)) => {
-            SignedDuration::try_from_secs_f64(fraction * if unit == 60 { 60.0 } else { 1.0 })
-                .ok()
-                .and_then(|length| {
-                    i64::try_from(length.round(jiff::Unit::Millisecond).ok()?.as_millis()).ok()
-                })
-        }
+        (None, Some(fraction)) => SignedDuration::try_from_secs_f64(fraction * if unit == 60 { 60.0 } else { 1.0 })
+            .ok()
+            .and_then(|length| i64::try_from(length.round(jiff::Unit::Millisecond).ok()?.as_millis()).ok()),
         (None, None) => None,
     };
     milliseconds.ok_or_else(|| format!("{name} 的 {number} 太大"))
@@ -135,9 +109,5 @@ fn length(question: &Question) -> Result<i64, String> {
 
 /// Whole minutes as an integer, others as a fraction.
 fn minutes(ms: i64) -> Value {
-    if ms % 60_000 == 0 {
-        json!(ms / 60_000)
-    } else {
-        json!(SignedDuration::from_millis(ms).as_secs_f64() / 60.0)
-    }
+    if ms % 60_000 == 0 { json!(ms / 60_000) } else { json!(SignedDuration::from_millis(ms).as_secs_f64() / 60.0) }
 }

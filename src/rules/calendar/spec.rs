@@ -25,17 +25,11 @@ impl Span {
     /// # Errors
     /// When either is no time of day, or the end is not after the beginning.
     pub fn parse(from: &str, to: &str) -> Result<Self, CalendarError> {
-        let span = Self {
-            from: minute_of_day(from)?,
-            to: minute_of_day(to)?,
-        };
+        let span = Self { from: minute_of_day(from)?, to: minute_of_day(to)? };
         if span.from < span.to {
             Ok(span)
         } else {
-            Err(CalendarError::EmptySpan {
-                from: from.to_owned(),
-                to: to.to_owned(),
-            })
+            Err(CalendarError::EmptySpan { from: from.to_owned(), to: to.to_owned() })
         }
     }
 
@@ -94,13 +88,7 @@ pub struct WeekHours(pub Vec<Span>);
 impl WeekHours {
     /// 08:30–12:00 and 13:30–18:00: what `5x8` means where a contract names no hours.
     pub fn office() -> Self {
-        Self(vec![
-            Span { from: 510, to: 720 },
-            Span {
-                from: 810,
-                to: 1080,
-            },
-        ])
+        Self(vec![Span { from: 510, to: 720 }, Span { from: 810, to: 1080 }])
     }
 }
 
@@ -178,15 +166,7 @@ pub(super) fn joined(spans: &[Span]) -> Vec<Span> {
 
 /// What a gap leaves of a span.
 pub(super) fn without(span: Span, gap: Span) -> impl Iterator<Item = Span> {
-    let before = Span {
-        from: span.from,
-        to: span.to.min(gap.from),
-    };
-    let after = Span {
-        from: span.from.max(gap.to),
-        to: span.to,
-    };
-    [before, after]
-        .into_iter()
-        .filter(|span| span.from < span.to)
+    let before = Span { from: span.from, to: span.to.min(gap.from) };
+    let after = Span { from: span.from.max(gap.to), to: span.to };
+    [before, after].into_iter().filter(|span| span.from < span.to)
 }

@@ -190,13 +190,7 @@ impl Stepping<'_> {
     fn say(&mut self, kind: Kind, text: &str, spoken: bool) {
         let id = self.ticket.words.last().map_or(1, |word| word.id + 1);
         self.ticket.latest = Some(text.to_owned());
-        self.ticket.words.push(Word {
-            id,
-            by: self.by.clone(),
-            requester_at: None,
-            lead_at: None,
-            met: Vec::new(),
-        });
+        self.ticket.words.push(Word { id, by: self.by.clone(), requester_at: None, lead_at: None, met: Vec::new() });
         if self.ticket.words.len() > WORDS_KEPT {
             self.ticket.words.remove(0);
         }
@@ -414,9 +408,8 @@ impl Stepping<'_> {
         if let Some(rules) = &self.terms.profile.change {
             let missing: Vec<_> =
                 rules.requires.iter().filter(|p| !next.parts.iter().any(|(have, _)| have == *p)).copied().collect();
-            let in_hours = next.window.is_none_or(|(from, to)| {
-                self.terms.calendar(&rules.not_during).elapsed(from, to) > 0
-            });
+            let in_hours =
+                next.window.is_none_or(|(from, to)| self.terms.calendar(&rules.not_during).elapsed(from, to) > 0);
             if !missing.is_empty() || in_hours {
                 return Err(Refusal::Change { missing, window: in_hours, clause: rules.clause.clone() });
             }

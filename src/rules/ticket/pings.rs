@@ -36,9 +36,9 @@ impl Ticket {
     pub(super) fn rings_at(&self, ping: &Ping) -> Option<Timestamp> {
         let at = ping.at?;
         let breaks = ping.fired == 0
-            && ping.commitment.is_some_and(|id| {
-                self.commitments.iter().any(|c| c.id == id && c.due_at.is_some_and(|due| at > due))
-            });
+            && ping
+                .commitment
+                .is_some_and(|id| self.commitments.iter().any(|c| c.id == id && c.due_at.is_some_and(|due| at > due)));
         if breaks {
             return Some(at);
         }
@@ -106,7 +106,10 @@ impl Stepping<'_> {
             let report = self.ticket.unsettled(Promise::Report).map(|c| c.id);
             for role in &step.roles {
                 let again = self.ticket.pings.iter().any(|p| {
-                    p.step == step.id && p.role == *role && p.commitment == report && (report.is_some() || p.at.is_some())
+                    p.step == step.id
+                        && p.role == *role
+                        && p.commitment == report
+                        && (report.is_some() || p.at.is_some())
                 });
                 if !again {
                     self.ticket.pings.push(Ping {
@@ -189,7 +192,7 @@ impl Stepping<'_> {
                 "escalated",
                 "",
                 json!({
-                    "step": about.step, "role": role.id(), "round": round, "commitment": promise.map(|p| p.id()),
+                    "step": about.step, "role": role.id(), "round": round, "commitment": promise.map(Promise::id),
                     "late_ms": about.late_ms,
                 }),
             );

@@ -165,7 +165,8 @@ impl Stepping<'_> {
         }
         let Some(term) = self.terms.profile.term(promise, &self.ticket.severity) else { return };
         let (length_ms, calendar) = (self.terms.length_ms(term), term.calendar.clone());
-        let round = 1 + u32::try_from(self.ticket.commitments.iter().filter(|c| c.promise == promise).count()).unwrap_or(0);
+        let round =
+            1 + u32::try_from(self.ticket.commitments.iter().filter(|c| c.promise == promise).count()).unwrap_or(0);
         let due = self.terms.due(&calendar, start, length_ms, &[]);
         self.ticket.commitments.push(Commitment {
             id: self.next_id(),
@@ -207,8 +208,7 @@ impl Stepping<'_> {
         // The alarm of a promise may not have rung yet when it is met after its due time: it breaks first, at its due time.
         self.break_if_due(index, at);
         let commitment = &mut self.ticket.commitments[index];
-        commitment.outcome =
-            if commitment.outcome == Outcome::Broken { Outcome::MetLate } else { Outcome::Met };
+        commitment.outcome = if commitment.outcome == Outcome::Broken { Outcome::MetLate } else { Outcome::Met };
         commitment.met_at = Some(at);
         commitment.ended_at = Some(at);
         cause.clone_into(&mut commitment.cause);
@@ -271,11 +271,8 @@ impl Stepping<'_> {
         if commitment.outcome != Outcome::Running || !commitment.pauses_with_ticket() {
             return;
         }
-        let used = terms.calendar(&commitment.calendar).elapsed_with_pauses(
-            commitment.started_at,
-            now,
-            &commitment.pauses,
-        );
+        let used =
+            terms.calendar(&commitment.calendar).elapsed_with_pauses(commitment.started_at, now, &commitment.pauses);
         commitment.left_ms = Some((commitment.length_ms - used).max(0));
         commitment.due_at = None;
         commitment.outcome = Outcome::Paused;
@@ -411,8 +408,7 @@ impl Stepping<'_> {
             if commitment.outcome != Outcome::Running {
                 continue;
             }
-            let due =
-                terms.due(&commitment.calendar, commitment.started_at, commitment.length_ms, &commitment.pauses);
+            let due = terms.due(&commitment.calendar, commitment.started_at, commitment.length_ms, &commitment.pauses);
             let provisional = terms.is_provisional(&commitment.calendar, due);
             if commitment.due_at == Some(due) && commitment.provisional == provisional {
                 continue;

@@ -99,23 +99,74 @@ fn a_bad_question_gets_a_reason() {
     for (why, question, says) in [
         ("no JSON", "what".to_owned(), "读不懂"),
         ("no calendar", json!({"op": "add", "start": start, "minutes": 1}).to_string(), "calendar"),
-        ("a name nobody knows", json!({"calendar": "6x9", "op": "add", "start": start, "minutes": 1}).to_string(), "没有名为“6x9”"),
-        ("an unknown key in the calendar", json!({"calendar": {"hollidays": []}, "op": "add", "start": start, "minutes": 1}).to_string(), "hollidays"),
-        ("an unknown key in the question", json!({"calendar": {}, "op": "add", "start": start, "minutes": 1, "pause": []}).to_string(), "pause"),
+        (
+            "a name nobody knows",
+            json!({"calendar": "6x9", "op": "add", "start": start, "minutes": 1}).to_string(),
+            "没有名为“6x9”",
+        ),
+        (
+            "an unknown key in the calendar",
+            json!({"calendar": {"hollidays": []}, "op": "add", "start": start, "minutes": 1}).to_string(),
+            "hollidays",
+        ),
+        (
+            "an unknown key in the question",
+            json!({"calendar": {}, "op": "add", "start": start, "minutes": 1, "pause": []}).to_string(),
+            "pause",
+        ),
         ("an unknown op", json!({"calendar": {}, "op": "mul"}).to_string(), "不认识的 op“mul”"),
         ("no length", json!({"calendar": {}, "op": "add", "start": start}).to_string(), "minutes 或 seconds"),
-        ("two lengths", json!({"calendar": {}, "op": "add", "start": start, "minutes": 1, "seconds": 1}).to_string(), "minutes 或 seconds"),
+        (
+            "two lengths",
+            json!({"calendar": {}, "op": "add", "start": start, "minutes": 1, "seconds": 1}).to_string(),
+            "minutes 或 seconds",
+        ),
         ("no start", json!({"calendar": {}, "op": "add", "minutes": 1}).to_string(), "须有 start"),
-        ("no offset", json!({"calendar": {}, "op": "add", "start": "2026-09-30T09:00:00", "minutes": 1}).to_string(), "不是带时区偏移的时间"),
+        (
+            "no offset",
+            json!({"calendar": {}, "op": "add", "start": "2026-09-30T09:00:00", "minutes": 1}).to_string(),
+            "不是带时区偏移的时间",
+        ),
         ("negative", json!({"calendar": "5x8", "op": "add", "start": start, "minutes": -1}).to_string(), "不能为负"),
         ("too long", json!({"calendar": "5x8", "op": "add", "start": start, "minutes": 1e300}).to_string(), "太大"),
-        ("too many days", json!({"calendar": "5x8", "op": "workdays", "start": start, "days": 99_999_999}).to_string(), "1900 年至 2200 年"),
-        ("never opens", json!({"calendar": {}, "op": "add", "start": start, "minutes": 1}).to_string(), "没有任何服务时间"),
-        ("no such hour", json!({"calendar": {"week": {"mon": [["08:30", "25:00"]]}}, "op": "add", "start": start, "minutes": 1}).to_string(), "“25:00”不是一天中的时刻"),
-        ("past midnight", json!({"calendar": {"week": {"mon": [["22:00", "06:00"]]}}, "op": "add", "start": start, "minutes": 1}).to_string(), "跨午夜的请拆成两段"),
-        ("beginning at 24:00", json!({"calendar": {"week": {"mon": [["24:00", "24:00"]]}}, "op": "add", "start": start, "minutes": 1}).to_string(), "须晚于开始"),
-        ("no such date", json!({"calendar": {"holidays": ["2026-02-30"]}, "op": "add", "start": start, "minutes": 1}).to_string(), "calendar 不合规则"),
-        ("no such zone", json!({"calendar": {"tz": "Mars/Base"}, "op": "add", "start": start, "minutes": 1}).to_string(), "不认识的时区"),
+        (
+            "too many days",
+            json!({"calendar": "5x8", "op": "workdays", "start": start, "days": 99_999_999}).to_string(),
+            "1900 年至 2200 年",
+        ),
+        (
+            "never opens",
+            json!({"calendar": {}, "op": "add", "start": start, "minutes": 1}).to_string(),
+            "没有任何服务时间",
+        ),
+        (
+            "no such hour",
+            json!({"calendar": {"week": {"mon": [["08:30", "25:00"]]}}, "op": "add", "start": start, "minutes": 1})
+                .to_string(),
+            "“25:00”不是一天中的时刻",
+        ),
+        (
+            "past midnight",
+            json!({"calendar": {"week": {"mon": [["22:00", "06:00"]]}}, "op": "add", "start": start, "minutes": 1})
+                .to_string(),
+            "跨午夜的请拆成两段",
+        ),
+        (
+            "beginning at 24:00",
+            json!({"calendar": {"week": {"mon": [["24:00", "24:00"]]}}, "op": "add", "start": start, "minutes": 1})
+                .to_string(),
+            "须晚于开始",
+        ),
+        (
+            "no such date",
+            json!({"calendar": {"holidays": ["2026-02-30"]}, "op": "add", "start": start, "minutes": 1}).to_string(),
+            "calendar 不合规则",
+        ),
+        (
+            "no such zone",
+            json!({"calendar": {"tz": "Mars/Base"}, "op": "add", "start": start, "minutes": 1}).to_string(),
+            "不认识的时区",
+        ),
     ] {
         let error = answer_line(&question).expect_err(why);
         assert!(error.contains(says), "{why}: {error}");
@@ -144,9 +195,7 @@ fn an_explanation_names_what_was_skipped_and_why() {
         ]
     );
     let paused = pauses("12-31 16:00 to 2027-01-01T10:00:00+08:00, 01-01 00:00 to 01-02 00:00");
-    let due = office()
-        .add_with_pauses(t("12-31 12:30"), 300 * 60_000, &paused)
-        .unwrap();
+    let due = office().add_with_pauses(t("12-31 12:30"), 300 * 60_000, &paused).unwrap();
     assert_eq!(
         office().explain(t("12-31 12:30"), due, &paused)[1..],
         [
@@ -158,11 +207,7 @@ fn an_explanation_names_what_was_skipped_and_why() {
     );
     let always = Calendar::always("Asia/Shanghai").unwrap();
     assert_eq!(
-        always.explain(
-            t("10-01 23:30"),
-            t("10-02 00:00"),
-            &pauses("10-01 23:40 to 10-01 23:45")
-        ),
+        always.explain(t("10-01 23:30"), t("10-02 00:00"), &pauses("10-01 23:40 to 10-01 23:45")),
         [
             "自2026年10月1日（周四）23:30起算，日历：7×24 小时（时区 Asia/Shanghai）。",
             "10月1日（周四）23:40至10月1日（周四）23:45暂停，扣除服务时间 5 分钟。",

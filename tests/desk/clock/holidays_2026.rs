@@ -101,80 +101,29 @@ fn the_shipped_years_have_the_working_days_that_the_notices_leave() {
     let holidays = Holidays::shipped();
     // Counted in the source data, year by year.
     for (year, expected) in [(2023, 249), (2024, 251), (2025, 248), (2026, 248)] {
-        let days = date(year, 1, 1)
-            .series(jiff::Span::new().days(1))
-            .take_while(|day| day.year() == year);
-        assert_eq!(
-            days.filter(|day| holidays.is_workday(*day)).count(),
-            expected,
-            "{year}"
-        );
+        let days = date(year, 1, 1).series(jiff::Span::new().days(1)).take_while(|day| day.year() == year);
+        assert_eq!(days.filter(|day| holidays.is_workday(*day)).count(), expected, "{year}");
     }
     assert_eq!((holidays.first_year(), holidays.last_year()), (2023, 2026));
-    assert_eq!(
-        holidays
-            .notices()
-            .last()
-            .map(|notice| notice.number.as_str()),
-        Some("国办发明电〔2025〕7号")
-    );
+    assert_eq!(holidays.notices().last().map(|notice| notice.number.as_str()), Some("国办发明电〔2025〕7号"));
 }
 
 #[test]
 fn a_date_says_why_it_rests_or_works() {
     let holidays = Holidays::shipped();
     for (why, day, said, worked) in [
-        (
-            "National Day",
-            date(2026, 10, 1),
-            Some((DayKind::Rest, "国庆节")),
-            false,
-        ),
-        (
-            "make-up Saturday",
-            date(2026, 10, 10),
-            Some((DayKind::Work, "国庆节")),
-            true,
-        ),
-        (
-            "both at once in 2025",
-            date(2025, 10, 6),
-            Some((DayKind::Rest, "国庆节、中秋节")),
-            false,
-        ),
-        (
-            "New Year's Eve 2024 was only encouraged to rest",
-            date(2024, 2, 9),
-            None,
-            true,
-        ),
+        ("National Day", date(2026, 10, 1), Some((DayKind::Rest, "国庆节")), false),
+        ("make-up Saturday", date(2026, 10, 10), Some((DayKind::Work, "国庆节")), true),
+        ("both at once in 2025", date(2025, 10, 6), Some((DayKind::Rest, "国庆节、中秋节")), false),
+        ("New Year's Eve 2024 was only encouraged to rest", date(2024, 2, 9), None, true),
         ("a Sunday", date(2026, 3, 1), None, false),
-        (
-            "past the notices: plain weekdays, until the notice comes",
-            date(2027, 1, 1),
-            None,
-            true,
-        ),
-        (
-            "past the notices: a Friday like any other",
-            date(2027, 10, 8),
-            None,
-            true,
-        ),
-        (
-            "past the notices: the moon is not computed",
-            date(2027, 2, 8),
-            None,
-            true,
-        ),
+        ("past the notices: plain weekdays, until the notice comes", date(2027, 1, 1), None, true),
+        ("past the notices: a Friday like any other", date(2027, 10, 8), None, true),
+        ("past the notices: the moon is not computed", date(2027, 2, 8), None, true),
     ] {
         assert_eq!(holidays.day(day), said, "{why}");
         assert_eq!(holidays.is_workday(day), worked, "{why}");
-        assert_eq!(
-            office().is_workday(day),
-            worked,
-            "the calendar agrees: {why}"
-        );
+        assert_eq!(office().is_workday(day), worked, "the calendar agrees: {why}");
     }
     assert_eq!(office().provisional_from(), Some(date(2027, 1, 1)));
 }
@@ -185,25 +134,10 @@ fn a_damaged_holiday_file_is_refused() {
     for (why, from, to, says) in [
         ("no JSON", "{", "", "读不懂"),
         ("a key nobody reads", "\"about\"", "\"abuot\"", "读不懂"),
-        (
-            "a year left out",
-            "\"year\": 2025",
-            "\"year\": 2027",
-            "逐年连续",
-        ),
-        (
-            "a day named twice",
-            "2026-10-10",
-            "2026-10-01",
-            "出现了两次",
-        ),
+        ("a year left out", "\"year\": 2025", "\"year\": 2027", "逐年连续"),
+        ("a day named twice", "2026-10-10", "2026-10-01", "出现了两次"),
         ("a range backwards", "2026-10-07", "2026-09-30", "早于首日"),
-        (
-            "the wrong century",
-            "\"to\": \"2026-10-07\"",
-            "\"to\": \"2126-10-07\"",
-            "不属于 2026 年",
-        ),
+        ("the wrong century", "\"to\": \"2026-10-07\"", "\"to\": \"2126-10-07\"", "不属于 2026 年"),
         (
             "no month",
             "\"fixed\": []",

@@ -33,51 +33,29 @@ impl Plan {
 
     fn calendar(&self) -> Calendar {
         let text = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-        let spans = |spans: &Spans| {
-            spans
-                .iter()
-                .map(|(from, to)| [text(*from), text(*to)])
-                .collect::<Vec<_>>()
-        };
+        let spans = |spans: &Spans| spans.iter().map(|(from, to)| [text(*from), text(*to)]).collect::<Vec<_>>();
         let dated = |list: &Vec<(usize, Spans)>| {
             list.iter()
                 .map(|(day, of)| (self.date(*day).to_string(), json!(spans(of))))
                 .collect::<serde_json::Map<_, _>>()
         };
-        let days = |list: &Vec<usize>| {
-            list.iter()
-                .map(|day| self.date(*day).to_string())
-                .collect::<Vec<_>>()
-        };
-        let week = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-            .iter()
-            .zip(&self.week);
+        let days = |list: &Vec<usize>| list.iter().map(|day| self.date(*day).to_string()).collect::<Vec<_>>();
+        let week = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].iter().zip(&self.week);
         let spec = json!({
             "tz": self.tz,
             "week": week.map(|(day, of)| ((*day).to_owned(), json!(spans(of)))).collect::<serde_json::Map<_, _>>(),
             "holidays": days(&self.holidays), "dates": dated(&self.dates),
             "makeup_workdays": days(&self.makeup), "makeup_hours": [["09:00", "12:00"]], "breaks": dated(&self.breaks),
         });
-        Calendar::from_spec(&serde_json::from_value::<CalendarSpec>(spec).expect("well formed"))
-            .expect("it compiles")
+        Calendar::from_spec(&serde_json::from_value::<CalendarSpec>(spec).expect("well formed")).expect("it compiles")
     }
 
     /// The rules once more, as plainly as they can be said.
     fn open(&self, zone: &TimeZone, at: Timestamp) -> bool {
         let wall = zone.to_datetime(at);
-        let minute =
-            u16::from(wall.hour().unsigned_abs()) * 60 + u16::from(wall.minute().unsigned_abs());
-        let inside = |spans: &Spans| {
-            spans
-                .iter()
-                .any(|(from, to)| (*from..*to).contains(&minute))
-        };
-        let of = |list: &[(usize, Spans)]| {
-            list.iter()
-                .rev()
-                .find(|(day, _)| self.date(*day) == wall.date())
-                .cloned()
-        };
+        let minute = u16::from(wall.hour().unsigned_abs()) * 60 + u16::from(wall.minute().unsigned_abs());
+        let inside = |spans: &Spans| spans.iter().any(|(from, to)| (*from..*to).contains(&minute));
+        let of = |list: &[(usize, Spans)]| list.iter().rev().find(|(day, _)| self.date(*day) == wall.date()).cloned();
         let among = |list: &[usize]| list.iter().any(|day| self.date(*day) == wall.date());
         if of(&self.breaks).is_some_and(|(_, gaps)| inside(&gaps)) || among(&self.holidays) {
             return false;
@@ -94,9 +72,7 @@ impl Plan {
     /// Minute by minute, from the first date on.
     fn minutes(&self) -> (Timestamp, Vec<bool>) {
         let zone = TimeZone::get(self.tz).expect("a zone");
-        let begin = zone
-            .to_timestamp(self.first.at(0, 0, 0, 0))
-            .expect("in range");
+        let begin = zone.to_timestamp(self.first.at(0, 0, 0, 0)).expect("in range");
         let all = (0..WINDOW_DAYS * 1440).map(|n| self.open(&zone, later(begin, n)));
         (begin, all.collect())
     }
@@ -190,8 +166,7 @@ proptest! {
 
 /// Any instant from 2022 to 2030, to the millisecond.
 fn instant() -> impl Strategy<Value = Timestamp> {
-    (1_640_966_400_000i64..1_893_427_200_000)
-        .prop_map(|ms| Timestamp::from_millisecond(ms).expect("in range"))
+    (1_640_966_400_000i64..1_893_427_200_000).prop_map(|ms| Timestamp::from_millisecond(ms).expect("in range"))
 }
 
 proptest! {

@@ -46,38 +46,24 @@ fn a_holiday_beats_a_dated_opening_beats_a_make_up_day_beats_the_week_and_breaks
     let own = calendar(
         r#"{"week": {"mon": [["09:00","17:00"]]}, "makeup_workdays": ["2026-03-07"], "makeup_hours": [["09:00","12:00"]]}"#,
     );
-    assert_eq!(
-        own.elapsed(t("03-07 00:00"), t("03-08 00:00")),
-        180 * MINUTE
-    );
+    assert_eq!(own.elapsed(t("03-07 00:00"), t("03-08 00:00")), 180 * MINUTE);
 }
 
 #[test]
 fn a_contract_may_rest_and_work_on_days_of_its_own() {
-    let (rest, work) = (
-        [date(2026, 3, 2), date(2026, 10, 10)],
-        [date(2026, 10, 1), date(2026, 3, 2)],
-    );
+    let (rest, work) = ([date(2026, 3, 2), date(2026, 10, 10)], [date(2026, 10, 1), date(2026, 3, 2)]);
     let hours = WeekHours::office();
-    let own =
-        Calendar::workdays(&hours, "Asia/Shanghai", Holidays::shipped(), &rest, &work).unwrap();
+    let own = Calendar::workdays(&hours, "Asia/Shanghai", Holidays::shipped(), &rest, &work).unwrap();
     assert!(own.is_workday(date(2026, 10, 1)), "works on National Day");
-    assert!(
-        !own.is_workday(date(2026, 10, 10)),
-        "rests on a make-up day"
-    );
+    assert!(!own.is_workday(date(2026, 10, 10)), "rests on a make-up day");
     assert!(!own.is_workday(date(2026, 3, 2)), "in both lists: rests");
 }
 
 #[test]
 fn days_of_unequal_length_each_bring_their_own() {
     let day = r#"[["08:30","12:00"],["13:30","18:00"]]"#;
-    let week = ["mon", "tue", "wed", "thu", "fri"]
-        .map(|name| format!(r#""{name}": {day},"#))
-        .concat();
-    let six = calendar(&format!(
-        r#"{{"week": {{{week} "sat": [["08:30","12:00"]]}}}}"#
-    ));
+    let week = ["mon", "tue", "wed", "thu", "fri"].map(|name| format!(r#""{name}": {day},"#)).concat();
+    let six = calendar(&format!(r#"{{"week": {{{week} "sat": [["08:30","12:00"]]}}}}"#));
     for (days, [start, due, why]) in [1, 2, 1, 5, 1, 2].into_iter().zip(rows(
         "
         03-06 10:00 | 03-07 10:00 | Friday to half Saturday
@@ -90,16 +76,9 @@ fn days_of_unequal_length_each_bring_their_own() {
     )) {
         assert_eq!(six.add_workdays(t(start), days), Ok(t(due)), "{why}");
     }
-    assert_eq!(
-        six.workdays_ms(t("03-06 10:00"), 2),
-        Ok((480 + 210) * MINUTE)
-    );
+    assert_eq!(six.workdays_ms(t("03-06 10:00"), 2), Ok((480 + 210) * MINUTE));
     let all_day = Calendar::always("Asia/Shanghai").unwrap();
-    assert_eq!(
-        all_day.add_workdays(t("10-01 10:00"), 2),
-        Ok(t("10-03 10:00")),
-        "7x24 works every day"
-    );
+    assert_eq!(all_day.add_workdays(t("10-01 10:00"), 2), Ok(t("10-03 10:00")), "7x24 works every day");
 }
 
 #[test]
@@ -108,70 +87,23 @@ fn what_never_opens_or_lies_too_far_is_an_error_and_no_loop() {
     let (closed, office, always) = (calendar("{}"), office(), Calendar::always("UTC").unwrap());
     let once = calendar(r#"{"dates": {"2031-05-06": [["09:00","10:00"]]}}"#);
     let (monday, far) = (t("03-02 09:00"), t("2199-12-31T00:00:00Z"));
-    let (first, last) = (
-        t("2031-05-06T09:01:00+08:00"),
-        t("2031-05-06T09:59:00+08:00"),
-    );
+    let (first, last) = (t("2031-05-06T09:01:00+08:00"), t("2031-05-06T09:59:00+08:00"));
     let year = |year: i16| t(&format!("{year}-01-01T00:00:00Z"));
     for (why, result, expected) in [
         ("never", closed.add(monday, MINUTE), Err(NeverOpens)),
         ("never was", closed.sub(monday, MINUTE), Err(NeverOpens)),
-        (
-            "no working day",
-            closed.add_workdays(monday, 1),
-            Err(NeverOpens),
-        ),
-        (
-            "years ahead is found",
-            once.add(year(2001), MINUTE),
-            Ok(first),
-        ),
-        (
-            "years back is found",
-            once.sub(year(2061), MINUTE),
-            Ok(last),
-        ),
-        (
-            "past the only hour",
-            once.add(year(2032), MINUTE),
-            Err(NeverOpens),
-        ),
-        (
-            "more than there is",
-            once.add(year(2031), 61 * MINUTE),
-            Err(OutOfRange),
-        ),
+        ("no working day", closed.add_workdays(monday, 1), Err(NeverOpens)),
+        ("years ahead is found", once.add(year(2001), MINUTE), Ok(first)),
+        ("years back is found", once.sub(year(2061), MINUTE), Ok(last)),
+        ("past the only hour", once.add(year(2032), MINUTE), Err(NeverOpens)),
+        ("more than there is", once.add(year(2031), 61 * MINUTE), Err(OutOfRange)),
         ("less than nothing", office.add(monday, -1), Err(Negative)),
-        (
-            "longer than time",
-            office.add(monday, i64::MAX),
-            Err(OutOfRange),
-        ),
-        (
-            "past 2200",
-            office.add(far, 100 * 480 * MINUTE),
-            Err(OutOfRange),
-        ),
-        (
-            "past 2200, always open",
-            always.add(far, 2 * 1440 * MINUTE),
-            Err(OutOfRange),
-        ),
-        (
-            "before 1900, always open",
-            always.sub(year(1900), MINUTE),
-            Err(NeverOpens),
-        ),
-        (
-            "four billion days",
-            office.add_workdays(monday, u32::MAX),
-            Err(OutOfRange),
-        ),
-        (
-            "a start before 1900",
-            office.add(year(1800), 1),
-            Err(OutOfRange),
-        ),
+        ("longer than time", office.add(monday, i64::MAX), Err(OutOfRange)),
+        ("past 2200", office.add(far, 100 * 480 * MINUTE), Err(OutOfRange)),
+        ("past 2200, always open", always.add(far, 2 * 1440 * MINUTE), Err(OutOfRange)),
+        ("before 1900, always open", always.sub(year(1900), MINUTE), Err(NeverOpens)),
+        ("four billion days", office.add_workdays(monday, u32::MAX), Err(OutOfRange)),
+        ("a start before 1900", office.add(year(1800), 1), Err(OutOfRange)),
     ] {
         assert_eq!(result, expected, "{why}");
     }
@@ -182,18 +114,9 @@ fn what_never_opens_or_lies_too_far_is_an_error_and_no_loop() {
 
 #[test]
 fn a_specification_that_means_nothing_is_refused_in_words() {
-    let tz = CalendarSpec {
-        tz: "Asia/Beijing2".to_owned(),
-        ..CalendarSpec::default()
-    };
-    let yearly = CalendarSpec {
-        recurring_holidays: vec!["13-01".to_owned()],
-        ..CalendarSpec::default()
-    };
-    for (spec, says) in [
-        (tz, "不认识的时区“Asia/Beijing2”"),
-        (yearly, "“13-01”不是每年的日期"),
-    ] {
+    let tz = CalendarSpec { tz: "Asia/Beijing2".to_owned(), ..CalendarSpec::default() };
+    let yearly = CalendarSpec { recurring_holidays: vec!["13-01".to_owned()], ..CalendarSpec::default() };
+    for (spec, says) in [(tz, "不认识的时区“Asia/Beijing2”"), (yearly, "“13-01”不是每年的日期")] {
         let error = Calendar::from_spec(&spec).expect_err(says).to_string();
         assert!(error.contains(says), "{error}");
     }

@@ -6,9 +6,8 @@ use super::{MINUTE, calendar, ms, rows, t};
 
 #[test]
 fn a_day_may_end_at_24_00_and_the_next_begin_there() {
-    let late = calendar(
-        r#"{"week": {"mon": [["18:00","24:00"]], "tue": [["00:00","02:00"]], "wed": [["22:00","24:00"]]}}"#,
-    );
+    let late =
+        calendar(r#"{"week": {"mon": [["18:00","24:00"]], "tue": [["00:00","02:00"]], "wed": [["22:00","24:00"]]}}"#);
     for [start, minutes, due, why] in rows(
         "
         03-02 23:30 | 60 | 03-03 00:30 | through midnight
@@ -31,20 +30,12 @@ fn a_day_may_end_at_24_00_and_the_next_begin_there() {
 fn a_week_of_whole_days_loses_no_minute_at_midnight() {
     // 00:00-23:59 lost one a day in zammad#3180.
     let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-    let week = days
-        .map(|day| format!(r#""{day}": [["00:00","24:00"]]"#))
-        .join(",");
+    let week = days.map(|day| format!(r#""{day}": [["00:00","24:00"]]"#)).join(",");
     // Without and with an exception: only the first is known to be open always.
     for breaks in ["{}", r#"{"2026-12-01": [["01:00","02:00"]]}"#] {
         let whole = calendar(&format!(r#"{{"week": {{{week}}}, "breaks": {breaks}}}"#));
-        assert_eq!(
-            whole.elapsed(t("03-02 00:00"), t("03-09 00:00")),
-            10_080 * MINUTE
-        );
-        assert_eq!(
-            whole.add(t("03-02 12:00"), 1440 * MINUTE),
-            Ok(t("03-03 12:00"))
-        );
+        assert_eq!(whole.elapsed(t("03-02 00:00"), t("03-09 00:00")), 10_080 * MINUTE);
+        assert_eq!(whole.add(t("03-02 12:00"), 1440 * MINUTE), Ok(t("03-03 12:00")));
     }
 }
 
@@ -65,11 +56,7 @@ fn a_skipped_hour_serves_nothing_and_a_repeated_one_twice() {
         "#,
     ) {
         let calendar = weekly(zone, day, spans);
-        assert_eq!(
-            calendar.elapsed(t(from), t(to)),
-            ms(minutes),
-            "{zone}: {why}"
-        );
+        assert_eq!(calendar.elapsed(t(from), t(to)), ms(minutes), "{zone}: {why}");
     }
 }
 
@@ -87,44 +74,19 @@ fn a_promise_runs_through_a_change_of_clocks() {
         "#,
     ) {
         let calendar = weekly(zone, days, spans);
-        assert_eq!(
-            calendar.add(t(start), ms(minutes)),
-            Ok(t(due)),
-            "{zone}: {why}"
-        );
-        assert_eq!(
-            calendar.elapsed(t(start), t(due)),
-            ms(minutes),
-            "back, {zone}: {why}"
-        );
+        assert_eq!(calendar.add(t(start), ms(minutes)), Ok(t(due)), "{zone}: {why}");
+        assert_eq!(calendar.elapsed(t(start), t(due)), ms(minutes), "back, {zone}: {why}");
     }
     let always = Calendar::always("America/New_York").unwrap();
     let due = always.add(t("2026-03-08T00:00:00-05:00"), 1440 * MINUTE);
-    assert_eq!(
-        due,
-        Ok(t("2026-03-09T01:00:00-04:00")),
-        "7x24 counts 24 real hours"
-    );
+    assert_eq!(due, Ok(t("2026-03-09T01:00:00-04:00")), "7x24 counts 24 real hours");
     let spring = weekly("America/New_York", "sun", r#"["00:00","06:00"]"#);
     let back = spring.sub(t("2026-03-08T04:00:00-04:00"), 120 * MINUTE);
-    assert_eq!(
-        back,
-        Ok(t("2026-03-08T01:00:00-05:00")),
-        "two hours before 04:00 it was 01:00"
-    );
-    assert_eq!(
-        always.rfc3339(t("2026-03-08T07:00:00Z")),
-        "2026-03-08T03:00:00-04:00"
-    );
+    assert_eq!(back, Ok(t("2026-03-08T01:00:00-05:00")), "two hours before 04:00 it was 01:00");
+    assert_eq!(always.rfc3339(t("2026-03-08T07:00:00Z")), "2026-03-08T03:00:00-04:00");
 }
 
 fn weekly(zone: &str, days: &str, span: &str) -> Calendar {
-    let days: Vec<String> = days
-        .split(' ')
-        .map(|day| format!(r#""{day}": [{span}]"#))
-        .collect();
-    calendar(&format!(
-        r#"{{"tz": "{zone}", "week": {{{}}}}}"#,
-        days.join(",")
-    ))
+    let days: Vec<String> = days.split(' ').map(|day| format!(r#""{day}": [{span}]"#)).collect();
+    calendar(&format!(r#"{{"tz": "{zone}", "week": {{{}}}}}"#, days.join(",")))
 }

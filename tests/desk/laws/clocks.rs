@@ -14,10 +14,24 @@ fn while_suspended_what_stands_still_has_no_due_time_and_rings_nothing() {
             let ticket = &decision.ticket;
             for c in &ticket.commitments {
                 if ticket.state == State::Suspended && pausable(c.promise) {
-                    prop_assert_ne!(c.outcome, Outcome::Running, "#{} {:?} runs on, {}", c.id, c.promise, moment.name());
+                    prop_assert_ne!(
+                        c.outcome,
+                        Outcome::Running,
+                        "#{} {:?} runs on, {}",
+                        c.id,
+                        c.promise,
+                        moment.name()
+                    );
                 }
                 if c.outcome == Outcome::Paused {
-                    prop_assert_eq!(ticket.state, State::Suspended, "#{} {:?} stands still, {}", c.id, c.promise, moment.name());
+                    prop_assert_eq!(
+                        ticket.state,
+                        State::Suspended,
+                        "#{} {:?} stands still, {}",
+                        c.id,
+                        c.promise,
+                        moment.name()
+                    );
                     prop_assert!(pausable(c.promise), "{:?} stands still, {}", c.promise, moment.name());
                     prop_assert!(c.due_at.is_none() && c.breaks_at().is_none(), "{}", moment.name());
                     let rings = ticket.pings.iter().any(|ping| ping.commitment == Some(c.id) && ping.at.is_some());
@@ -33,7 +47,8 @@ fn while_suspended_what_stands_still_has_no_due_time_and_rings_nothing() {
 fn resuming_gives_exactly_the_service_time_that_was_left() {
     hold("resuming gives exactly the service time that was left", |tale| {
         for (moment, decision) in tale.decisions() {
-            if moment.before.state != State::Suspended || !matches!(moment.event, Event::Resume | Event::Append { .. }) {
+            if moment.before.state != State::Suspended || !matches!(moment.event, Event::Resume | Event::Append { .. })
+            {
                 continue;
             }
             for old in moment.before.commitments.iter().filter(|c| c.outcome == Outcome::Paused) {
@@ -134,13 +149,19 @@ fn a_change_of_severity_never_restarts_a_clock_and_mends_nothing() {
                 };
                 let length = tale.terms.length_ms(term);
                 if length == old.length_ms && term.calendar == old.calendar {
-                    prop_assert_eq!((new.outcome, new.due_at, new.left_ms), (old.outcome, old.due_at, old.left_ms), "{}", name());
+                    prop_assert_eq!(
+                        (new.outcome, new.due_at, new.left_ms),
+                        (old.outcome, old.due_at, old.left_ms),
+                        "{}",
+                        name()
+                    );
                     continue;
                 }
                 prop_assert_eq!(new.outcome, Outcome::Cancelled, "{}", name());
-                let next = ticket.commitments.iter().find(|c| {
-                    c.promise == old.promise && find(&moment.before, c.id).is_none()
-                });
+                let next = ticket
+                    .commitments
+                    .iter()
+                    .find(|c| c.promise == old.promise && find(&moment.before, c.id).is_none());
                 prop_assert!(next.is_some(), "no successor of {}", name());
                 let next = next.expect("just asked");
                 // A due time that stands still has not passed: what counts is whether anything is left.
@@ -181,7 +202,9 @@ fn there_and_back_again_leaves_the_same_due_times() {
                 t.commitments.iter().any(|c| c.outcome == Outcome::Running && c.due_at.is_some_and(|due| due < later))
             };
             let restarted = there.ticket.commitments.iter().any(|c| {
-                find(start, c.id).is_none() && c.started_at == now && ![Promise::Report, Promise::Track].contains(&c.promise)
+                find(start, c.id).is_none()
+                    && c.started_at == now
+                    && ![Promise::Report, Promise::Track].contains(&c.promise)
             });
             if running(start) || running(&there.ticket) || restarted {
                 continue;
@@ -210,7 +233,9 @@ fn leaving_the_major_severities_ends_report_and_track() {
             if !was || is {
                 continue;
             }
-            for c in decision.ticket.commitments.iter().filter(|c| [Promise::Report, Promise::Track].contains(&c.promise)) {
+            for c in
+                decision.ticket.commitments.iter().filter(|c| [Promise::Report, Promise::Track].contains(&c.promise))
+            {
                 prop_assert_ne!(c.outcome, Outcome::Running, "#{} {:?} runs on, {}", c.id, c.promise, moment.name());
             }
         }

@@ -120,7 +120,12 @@ impl Ledger {
             return Err(format!("started twice, being {:?}", known.outcome));
         }
         let started_at = time(fact, "started_at").ok_or("no start")?;
-        let old = self.ended.iter().rev().map(|(_, old)| old).find(|old| old.promise == promise && old.started_at == started_at);
+        let old = self
+            .ended
+            .iter()
+            .rev()
+            .map(|(_, old)| old)
+            .find(|old| old.promise == promise && old.started_at == started_at);
         let mut entry = Entry {
             promise,
             calendar: text("calendar")?.to_owned(),

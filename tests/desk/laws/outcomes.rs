@@ -50,7 +50,15 @@ fn the_facts_alone_tell_the_same_story_as_the_state() {
             for c in &decision.ticket.commitments {
                 let told = &ledger.entries[&c.id];
                 let (told, held) = (
-                    (told.promise, told.outcome, told.met_at, told.due_at, told.started_at, told.length_ms, &told.calendar),
+                    (
+                        told.promise,
+                        told.outcome,
+                        told.met_at,
+                        told.due_at,
+                        told.started_at,
+                        told.length_ms,
+                        &told.calendar,
+                    ),
                     (c.promise, c.outcome, c.met_at, c.due_at, c.started_at, c.length_ms, &c.calendar),
                 );
                 prop_assert_eq!(told, held, "#{} told and held, {}", c.id, moment.name());
@@ -61,7 +69,10 @@ fn the_facts_alone_tell_the_same_story_as_the_state() {
 }
 
 /// Walks over the facts of promises, with what they said before.
-fn facts(tale: &Tale, mut see: impl FnMut(&Moment, &zhishou::rules::ticket::Fact, &Ledger) -> Result<(), TestCaseError>) -> Result<(), TestCaseError> {
+fn facts(
+    tale: &Tale,
+    mut see: impl FnMut(&Moment, &zhishou::rules::ticket::Fact, &Ledger) -> Result<(), TestCaseError>,
+) -> Result<(), TestCaseError> {
     let mut ledger = Ledger::default();
     // A fold that stumbles is the matter of the law above.
     let _ = ledger.read(&tale.opened.facts, tale.opened_at);
@@ -120,7 +131,14 @@ fn a_promise_breaks_only_when_its_service_time_is_really_used_up() {
                 && !entry.inherited
             {
                 let used = tale.used(&entry.calendar, entry.started_at, fact.at, &entry.pauses);
-                prop_assert_eq!(used, entry.length_ms, "#{} {:?} used and promised, {}", id, entry.promise, moment.name());
+                prop_assert_eq!(
+                    used,
+                    entry.length_ms,
+                    "#{} {:?} used and promised, {}",
+                    id,
+                    entry.promise,
+                    moment.name()
+                );
             }
             Ok(())
         })
@@ -136,7 +154,13 @@ fn while_the_alarm_rings_on_time_no_promise_runs_past_its_due_time() {
         for (moment, decision) in tale.decisions() {
             for c in decision.ticket.commitments.iter().filter(|c| c.outcome == Outcome::Running) {
                 prop_assert!(c.due_at.is_some(), "#{} {:?} runs to no end, {}", c.id, c.promise, moment.name());
-                prop_assert!(c.due_at.is_some_and(|due| due >= moment.at), "#{} {:?} overdue, {}", c.id, c.promise, moment.name());
+                prop_assert!(
+                    c.due_at.is_some_and(|due| due >= moment.at),
+                    "#{} {:?} overdue, {}",
+                    c.id,
+                    c.promise,
+                    moment.name()
+                );
             }
         }
         Ok(())
@@ -184,9 +208,18 @@ fn telling_the_same_thing_twice_has_the_effect_of_once() {
                     let again = again(moment.at).expect("never refused");
                     prop_assert_eq!(&again.ticket, &decision.ticket, "{}", moment.name());
                 }
-                Event::Claim | Event::Assign { .. } | Event::Suspend { .. } | Event::Resume | Event::Severity { .. }
-                | Event::Category { .. } | Event::Resolve { .. } | Event::Confirm | Event::Reopen { .. }
-                | Event::Close { .. } | Event::Withdraw { .. } | Event::MergeInto { .. } => {
+                Event::Claim
+                | Event::Assign { .. }
+                | Event::Suspend { .. }
+                | Event::Resume
+                | Event::Severity { .. }
+                | Event::Category { .. }
+                | Event::Resolve { .. }
+                | Event::Confirm
+                | Event::Reopen { .. }
+                | Event::Close { .. }
+                | Event::Withdraw { .. }
+                | Event::MergeInto { .. } => {
                     prop_assert!(again(moment.at).is_err(), "{} accepted again", moment.name());
                 }
                 _ => {}

@@ -95,7 +95,8 @@ fn nobody_is_told_of_a_promise_that_has_ended_or_stands_still() {
 #[test]
 fn a_break_is_told_only_of_what_is_broken_and_a_warning_only_when_its_share_is_used() {
     hold("a break is told only of what is broken and a warning only when its share is used", |tale| {
-        let point = |id: &str| tale.terms.profile.escalation.steps.iter().find(|step| step.id == id).map(|step| step.at);
+        let point =
+            |id: &str| tale.terms.profile.escalation.steps.iter().find(|step| step.id == id).map(|step| step.at);
         for (at, moment, before, decision) in steps(tale) {
             for shot in shots(before, &decision.ticket) {
                 let Some(c) = shot.commitment.and_then(|id| find(&decision.ticket, id)) else { continue };
@@ -165,7 +166,8 @@ fn the_lead_hears_of_a_major_emergency_at_once() {
                 continue;
             }
             let heard = abouts(decision).any(|(to, a)| *to == Audience::Role(Role::Lead) && a.kind == Kind::Escalation);
-            let known = decision.ticket.commitments.iter().any(|c| c.promise.id() == "report" && c.outcome == Outcome::Broken);
+            let known =
+                decision.ticket.commitments.iter().any(|c| c.promise.id() == "report" && c.outcome == Outcome::Broken);
             prop_assert!(heard || known, "{}", named(moment));
         }
         Ok(())
@@ -201,7 +203,11 @@ fn rings_out(tale: &Tale) -> Verdict {
         let next = ticket.decide(&tale.terms, &Event::Alarm, &zhishou::rules::ticket::Actor::desk(), now);
         let next = next.expect("never refused").ticket;
         prop_assert!(next != ticket, "rung at {now} for nothing");
-        prop_assert!(next.next_alarm().is_none_or(|later| later > now), "rung at {now}, again at {:?}", next.next_alarm());
+        prop_assert!(
+            next.next_alarm().is_none_or(|later| later > now),
+            "rung at {now}, again at {:?}",
+            next.next_alarm()
+        );
         ticket = next;
         rung += 1;
         prop_assert!(rung <= bound, "more than {bound} alarms");
@@ -220,7 +226,8 @@ fn an_alarm_before_its_time_does_nothing() {
         for (moment, decision) in tale.decisions() {
             let early = decision.ticket.next_alarm().is_none_or(|at| at > moment.at);
             if early {
-                let rung = decision.ticket.decide(&tale.terms, &Event::Alarm, &moment.by, moment.at).expect("never refused");
+                let rung =
+                    decision.ticket.decide(&tale.terms, &Event::Alarm, &moment.by, moment.at).expect("never refused");
                 prop_assert_eq!(&rung.ticket, &decision.ticket, "{}", moment.name());
                 prop_assert!(rung.facts.is_empty() && rung.tells.is_empty(), "{}", moment.name());
             }

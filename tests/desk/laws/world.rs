@@ -233,7 +233,15 @@ pub fn history() -> impl Strategy<Value = History> {
         3 => (0i64..21 * 1440).prop_map(|minute| minute * 60_000),
         1 => 0i64..21 * 86_400_000,
     ];
-    (0usize..5, 0usize..4, 0usize..4, prop::bool::weighted(0.1), start, ringing, prop::collection::vec((gap(), deed()), 1..32))
+    (
+        0usize..5,
+        0usize..4,
+        0usize..4,
+        prop::bool::weighted(0.1),
+        start,
+        ringing,
+        prop::collection::vec((gap(), deed()), 1..32),
+    )
         .prop_map(|(contract, severity, category, caller, start_ms, ringing, steps)| History {
             contract,
             severity,
@@ -294,8 +302,16 @@ impl Tale {
     /// A ticket opened now; nothing else has happened.
     pub fn open(terms: Arc<Terms>, opening: Opening, now: Timestamp, ringing: Ringing) -> Self {
         let opened = Ticket::open(&terms, opening, &actor("requester-1"), now);
-        let mut tale =
-            Self { terms, opened_at: now, opened, moments: Vec::new(), ringing, now, pending: Vec::new(), delivered: Vec::new() };
+        let mut tale = Self {
+            terms,
+            opened_at: now,
+            opened,
+            moments: Vec::new(),
+            ringing,
+            now,
+            pending: Vec::new(),
+            delivered: Vec::new(),
+        };
         let tells = tale.opened.tells.clone();
         tale.collect(&tells);
         tale
@@ -326,7 +342,11 @@ impl Tale {
         for moment in &self.moments {
             lines.push(moment.name());
             if let Ok(decision) = &moment.became {
-                for fact in decision.facts.iter().filter(|fact| fact.kind.starts_with("commitment.") || fact.kind == "escalated") {
+                for fact in decision
+                    .facts
+                    .iter()
+                    .filter(|fact| fact.kind.starts_with("commitment.") || fact.kind == "escalated")
+                {
                     let data = |key: &str| fact.data.get(key).map(ToString::to_string).unwrap_or_default();
                     lines.push(format!(
                         "    {} {} {} #{} due {}",
@@ -424,7 +444,8 @@ impl Tale {
 
     fn other(&self, other: &Other) -> Ticket {
         let at = self.now - minutes(other.minutes_ago);
-        let opening = opening("qq:group:2", 77, Some(&self.severity(other.severity)), self.category(other.category).as_deref());
+        let opening =
+            opening("qq:group:2", 77, Some(&self.severity(other.severity)), self.category(other.category).as_deref());
         let mut tale = Self::open(Arc::clone(&self.terms), opening, at, Ringing::OnTime);
         if other.claimed {
             tale.event(ENGINEERS[1], Event::Claim);

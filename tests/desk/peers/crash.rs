@@ -146,7 +146,11 @@ async fn a_desk_that_dies_wherever_it_waits_loses_and_doubles_nothing() {
     assert_eq!(expected.1.as_array().map(Vec::len), Some(1), "one ticket");
     assert_eq!(expected.1[0]["state"], "closed");
     let spoken: Vec<&str> = expected.0.iter().map(|(to, _)| to.as_str()).collect();
-    assert!(spoken.contains(&"qq:user:30011") && spoken.contains(&"qq:user:30020"), "people were woken: {:#?}", expected.0);
+    assert!(
+        spoken.contains(&"qq:user:30011") && spoken.contains(&"qq:user:30020"),
+        "people were woken: {:#?}",
+        expected.0
+    );
 
     for polls in 0..MOST {
         let folder = tempfile::tempdir().expect("a temporary folder");

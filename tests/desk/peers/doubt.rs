@@ -36,10 +36,8 @@ async fn live_through(desk: &Arc<Desk>, clock: &HandClock, seconds: i64) {
     let end = desk.now() + jiff::SignedDuration::from_secs(seconds);
     loop {
         quiet(desk).await;
-        let next = [
-            desk.tick().await.expect("the clockwork runs").next,
-            desk.dispatch().await.expect("the outbox runs").next,
-        ];
+        let next =
+            [desk.tick().await.expect("the clockwork runs").next, desk.dispatch().await.expect("the outbox runs").next];
         match next.into_iter().flatten().min() {
             Some(next) if next <= end => {
                 assert!(next > desk.now(), "the desk wants to be woken at {next}, and it is {} already", desk.now());

@@ -1,0 +1,1 @@
+//! Faults that the laws found, each as its shortest history.

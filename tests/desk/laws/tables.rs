@@ -1,0 +1,1 @@
+//! The borders, worked out by hand.
