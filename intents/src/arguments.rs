@@ -148,15 +148,21 @@ fn evaluate(command: &mut Command, at: usize, reader: &Reader<'_>) {
         text[digits..].trim_start_matches([' ', ',', ':']).to_owned()
     };
     if let Some(found) = ticket_at(&plain[here..]) {
-        let single =
-            !found.explicit && score_at(&digits_then_space(&plain[here..])).is_none() && found.ticket.number <= 5;
+        let behind = digits_then_space(&plain[here..]);
+        let second = behind.starts_with(|c: char| c.is_ascii_digit()) || score_at(&behind).is_some();
+        let single = !found.explicit && !second && found.ticket.number <= 5;
         if !single {
             command.ticket = Some(found.ticket);
             here += found.len;
             here += plain[here..].len() - plain[here..].trim_start_matches([' ', ',', ':']).len();
         }
     }
-    if let Some((score, len)) = score_at(&plain[here..]) {
+    // A second number outside the scale is still meant as the mark: whoever asked for it says what the scale is.
+    let digits = plain[here..].bytes().take_while(u8::is_ascii_digit).count();
+    if command.ticket.is_some() && digits > 0 && score_at(&plain[here..]).is_none() {
+        command.score = Some(plain[here..here + digits].parse().unwrap_or(u8::MAX));
+        here += digits;
+    } else if let Some((score, len)) = score_at(&plain[here..]) {
         command.score = Some(score);
         here += len;
         here += plain[here..].len() - plain[here..].trim_start_matches([' ', ',', ':', '.']).len();

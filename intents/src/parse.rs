@@ -50,7 +50,11 @@ impl Reader<'_> {
     fn read(&self) -> Parsed {
         let (mut at, leading) = self.after_mentions();
         let text = &self.normal.text;
-        let slash = text[at..].starts_with('/');
+        // `/认领 1` and `#认领 1`; `#1` is a number.
+        let hash = text[at..]
+            .strip_prefix('#')
+            .is_some_and(|rest| rest.trim_start().starts_with(|c: char| !c.is_ascii_digit() && c != '#'));
+        let slash = hash || text[at..].starts_with('/');
         if slash {
             at += 1;
             at += text[at..].len() - text[at..].trim_start().len();
@@ -221,7 +225,11 @@ impl Reader<'_> {
         let decorated = rest.contains(['了', '?']);
         let heard = slash
             || match (self.engineer(), verb.ambiguous) {
-                (true, true) => !rest.contains('?') && self.open_work(),
+                (true, true) => {
+                    // 待办 and 周报 are words of talk among requesters; among engineers nobody says them alone for nothing.
+                    let among = self.context.place != crate::intent::Place::Requesters;
+                    !rest.contains('?') && (self.open_work() || (among && !verb.number))
+                }
                 (true, false) => !rest.contains('?'),
                 (false, true) => {
                     let meant = self.open_work() || self.context.awaits_confirmation;

@@ -276,6 +276,8 @@ impl<'a> Message<'a> {
         }
         match ROUTES[best] {
             "ticket" => Intent::Request,
+            // "打不开了" tells of an outage even where the base knows the thing: instructions are no answer to it.
+            "faq" if self.tells_a_fault(routing) => Intent::Request,
             "faq" => Intent::Question,
             "followup" => {
                 let number = |name: &str| cues.number(name);
@@ -283,6 +285,12 @@ impl<'a> Message<'a> {
             }
             _ => self.talk(staff, cues),
         }
+    }
+
+    /// Words of a fault and none of a question.
+    fn tells_a_fault(&self, routing: &Routing) -> bool {
+        let says = |cue: &str| routing.why.iter().any(|why| why.split('，').any(|part| part.starts_with(cue)));
+        says("故障说法") && !says("疑问说法") && !self.commas.contains(['?', '吗', '呢'])
     }
 
     /// A greeting or thanks and nothing else, whatever the weights say.

@@ -72,7 +72,8 @@ CREATE TABLE counter (
     hash     TEXT NOT NULL DEFAULT ''
 );
 
--- Everything the desk says. `key` is unique: a step that is decided twice is said once.
+-- Everything the desk says. `key` is unique: a step that is decided twice is said once. `free` is 1 for what has other
+-- ways to go: it waits behind nothing.
 CREATE TABLE outbox (
     id              TEXT PRIMARY KEY NOT NULL,
     key             TEXT NOT NULL,
@@ -84,6 +85,7 @@ CREATE TABLE outbox (
     created_at_ms   BIGINT NOT NULL,
     send_at_ms      BIGINT NOT NULL,
     attempts        BIGINT NOT NULL DEFAULT 0,
+    free            BIGINT NOT NULL DEFAULT 0,
     claimed_by      TEXT NOT NULL DEFAULT '',
     claimed_until_ms BIGINT NOT NULL DEFAULT 0,
     taken_at_ms     BIGINT NOT NULL DEFAULT 0,

@@ -72,7 +72,8 @@ CREATE TABLE counter (
     hash     TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 
--- Everything the desk says. `key` is unique: a step that is decided twice is said once.
+-- Everything the desk says. `key` is unique: a step that is decided twice is said once. `free` is 1 for what has other
+-- ways to go: it waits behind nothing.
 CREATE TABLE outbox (
     id              TEXT PRIMARY KEY NOT NULL,
     key             TEXT NOT NULL,
@@ -84,6 +85,7 @@ CREATE TABLE outbox (
     created_at_ms   INTEGER NOT NULL,
     send_at_ms      INTEGER NOT NULL,
     attempts        INTEGER NOT NULL DEFAULT 0,
+    free            INTEGER NOT NULL DEFAULT 0,
     claimed_by      TEXT NOT NULL DEFAULT '',
     claimed_until_ms INTEGER NOT NULL DEFAULT 0,
     taken_at_ms     INTEGER NOT NULL DEFAULT 0,

@@ -541,7 +541,12 @@ pub(super) async fn restore(settings: &Settings, file: &Path, force: bool) -> Re
     if target.exists() && !force {
         return Err(Failure::usage(format!("{} 已有数据；确认要覆盖请加 --force（请先停止值守）", target.display())));
     }
-    // Opened before anything is touched: a file that is no backup overwrites nothing.
+    let head = std::fs::read(file).map_err(Failure::work)?;
+    if !head.starts_with(b"SQLite format 3\0") {
+        return Err(Failure::usage(format!("{} 不是值守的备份文件", file.display())));
+    }
+    drop(head);
+    // Opened before anything is touched: a damaged backup overwrites nothing.
     let check = Store::open(&format!("sqlite://{}", file.display())).await.map_err(Failure::work)?;
     check.close().await;
     if let Some(parent) = target.parent() {

@@ -125,6 +125,10 @@ pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
         let (desk, stop) = (desk.clone(), stop.clone());
         tasks.spawn(async move { desk.run_outbox(stop).await });
     }
+    {
+        let (desk, stop) = (desk.clone(), stop.clone());
+        tasks.spawn(async move { desk.run_library_watch(stop).await });
+    }
     for channel in desk.channels() {
         let channel = channel.clone();
         let (inbox, stop): (Arc<dyn Inbox>, _) = (desk.clone(), stop.clone());
@@ -136,7 +140,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
     }
     tasks.close();
     let url = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}/"));
-    say!("值守已启动，请在浏览器打开 {url}");
+    say!("{}已启动，请在浏览器打开 {url}", settings.name);
     let ending = stop.clone();
     let served = axum::serve(listener, routes).with_graceful_shutdown(async move {
         told_to_stop().await;

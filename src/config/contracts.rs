@@ -66,18 +66,9 @@ pub(super) fn contract(
         Some(toml::Value::String(id)) => Some(id),
         Some(_) => return Err(vec![format!("合同「{name}」的 id 应为文字")]),
     };
-    let (mut text, mut file) = profile_text(&name, folder).map_err(|problem| vec![problem])?;
-    if !entry.is_empty() {
-        let mut table: toml::Table =
-            toml::from_str(&text).map_err(|error| vec![format!("{file}：{}", error.message())])?;
-        for (key, value) in entry {
-            table.insert(key, value);
-        }
-        text = toml::to_string(&table).map_err(|error| vec![format!("{file}：{error}")])?;
-        file = format!("{file}（含 zhishou.toml 中的改动）");
-    }
-    let profile =
-        Profile::parse(&text, &file).map_err(|errors| errors.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let (text, file) = profile_text(&name, folder).map_err(|problem| vec![problem])?;
+    let profile = Profile::parse_with(&text, &file, &entry, "zhishou.toml")
+        .map_err(|errors| errors.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let id = id.unwrap_or_else(|| profile.id.clone());
     let terms = Terms::new(&id, profile, holidays).map_err(|error| vec![format!("{file}：{error}")])?;
     Ok((terms, default))

@@ -92,10 +92,7 @@ enum TypedChannel {
         #[serde(default)]
         media_hosts: Vec<String>,
     },
-    Sandbox {
-        #[serde(default = "sandbox")]
-        id: String,
-    },
+    Sandbox {},
 }
 
 fn qq() -> String {
@@ -353,7 +350,7 @@ impl Settings {
 
 fn mean_channel(typed: TypedChannel) -> Result<ChannelSettings, String> {
     match typed {
-        TypedChannel::Sandbox { id } => Ok(ChannelSettings::Sandbox { id }),
+        TypedChannel::Sandbox {} => Ok(ChannelSettings::Sandbox { id: sandbox() }),
         TypedChannel::Onebot {
             id,
             transport,

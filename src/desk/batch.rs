@@ -331,6 +331,7 @@ impl<'d> Batch<'d> {
             created_at_ms: at,
             send_at_ms: if merges { at + MERGE_MS } else { at },
             attempts: 0,
+            free: i64::from(said.ways.len() > 1),
             external_id: String::new(),
             body: String::new(),
         });

@@ -45,6 +45,7 @@ impl Batch<'_> {
                 Ok(self.status(message, "报告会按合同模板从工单记录生成并发到这里；该功能随文档模块一起开放。"))
             }
             CommandName::Status if command.ticket.is_none() && message.quoted.is_none() => self.my_status(message).await,
+            CommandName::Ack if command.ticket.is_none() && message.quoted.is_none() => self.ack_all(message).await,
             CommandName::Merge => self.merge(message, command).await,
             CommandName::Link => self.link(message, command).await,
             _ => match self.target(message, command).await? {
@@ -390,14 +391,45 @@ impl Batch<'_> {
 
     // ---------------------------------------------------------------- several tickets
 
+    /// 收到 alone: everything this engineer has been reminded of.
+    async fn ack_all(&mut self, message: &Message) -> Result<Outcome, DeskError> {
+        let pinged = |t: &Ticket| {
+            t.state.is_live() && t.pings.iter().any(|p| p.role == crate::rules::profile::Role::Engineer && p.fired > 0)
+        };
+        self.load_live(&message.place.contract).await?;
+        let duty = crate::rules::roster::on_duty(&self.library.directory, &message.terms, self.now);
+        let keys: Vec<TicketKey> = self
+            .tickets()
+            .filter(|(_, t)| pinged(t) && message.may_see(t))
+            .filter(|(_, t)| message.owns(t) || (t.engineer.is_none() && duty.contains(&message.actor.id)))
+            .map(|(key, _)| key.clone())
+            .collect();
+        if keys.is_empty() {
+            return Ok(Outcome::new(Disposition::Noted, None, "收到，没有待回应的提醒；"));
+        }
+        for key in &keys {
+            // One that has ended meanwhile has no reminders to quiet.
+            let _ = self.decide(key, &Event::Acknowledge, &message.actor, None).await?;
+        }
+        let numbers: Vec<String> = keys.iter().map(|key| format!("#{}", self.shown_number(message, key))).collect();
+        self.say_status(message, keys.first(), &format!("好的，{} 暂停提醒您。", numbers.join("、")));
+        Ok(commanded(&keys[0], "收到"))
+    }
+
     async fn merge(&mut self, message: &Message, command: &Command) -> Result<Outcome, DeskError> {
         let pair = self.numbered(message, command).await?;
         let [first, second, ..] = pair.as_slice() else {
             return Ok(self.incomplete(message, "两个工单编号", "合并 5 3（5 并入 3）"));
         };
-        let Some(other) = self.ticket(first).cloned() else {
-            return Ok(Outcome::new(Disposition::Refused, None, "没有这个工单；"));
+        let Some(other) = self.ticket(first).cloned().filter(|_| first != second) else {
+            return Ok(self.incomplete(message, "两个不同的工单编号", "合并 5 3（5 并入 3）"));
         };
+        // Both or neither: a merger is refused before either side has changed.
+        for key in [first, second] {
+            if let Some(state) = self.ticket(key).map(|t| t.state).filter(|state| !state.is_live()) {
+                return Ok(self.refuse(message, key, "合并", &Refusal::State(state)));
+            }
+        }
         let into = Event::MergeInto { number: second.number };
         for (key, event) in [(second, Event::Absorb { other: Box::new(other) }), (first, into)] {
             if let Err(refusal) = self.decide(key, &event, &message.actor, Some(&message.issuer)).await? {

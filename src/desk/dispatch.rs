@@ -1,8 +1,6 @@
 //! The outbox at work: each message is handed to its channel, in order within a conversation, retried with back-off, moved
 //! to the next way where somebody has to be woken, and never silently lost.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -34,6 +32,9 @@ enum Came {
     Failed(SendError),
 }
 
+/// The messages of one conversation and the channel they go over.
+type Lane = (Option<std::sync::Arc<dyn Channel>>, Vec<OutboxRow>);
+
 /// One try, with everything that is needed to settle it.
 struct Tried {
     row: OutboxRow,
@@ -50,12 +51,9 @@ impl Desk {
             if claimed.is_empty() {
                 break;
             }
-            let mut lanes = self.spawn(claimed);
-            let mut tried = Vec::new();
-            while let Some(lane) = lanes.join_next().await {
-                // A lane that panicked leaves its rows claimed; they are looked for when the claim runs out.
-                tried.extend(lane.unwrap_or_default());
-            }
+            // Side by side, but begun in the order of the decisions: a rehearsal says the same each time.
+            let lanes = self.lanes(claimed).into_iter().map(|(channel, rows)| send_lane(channel, rows));
+            let tried: Vec<Tried> = futures_util::future::join_all(lanes).await.into_iter().flatten().collect();
             done += tried.len();
             self.settle(tried).await?;
         }
@@ -78,18 +76,18 @@ impl Desk {
         Ok(rows)
     }
 
-    /// One task a conversation: within it in order, and after a failure the rest waits.
-    fn spawn(self: &std::sync::Arc<Self>, rows: Vec<OutboxRow>) -> JoinSet<Vec<Tried>> {
-        let mut lanes: BTreeMap<String, Vec<OutboxRow>> = BTreeMap::new();
+    /// One lane a conversation, in the order of their first messages: within a lane in order, and after a failure the rest
+    /// waits.
+    fn lanes(&self, rows: Vec<OutboxRow>) -> Vec<Lane> {
+        let mut lanes: Vec<(String, Vec<OutboxRow>)> = Vec::new();
         for row in rows {
-            lanes.entry(row.conversation.clone()).or_default().push(row);
+            match lanes.iter_mut().find(|(conversation, _)| *conversation == row.conversation) {
+                Some((_, lane)) => lane.push(row),
+                None => lanes.push((row.conversation.clone(), vec![row])),
+            }
         }
-        let mut tasks = JoinSet::new();
-        for (conversation, rows) in lanes {
-            let channel = conversation.split_once(':').and_then(|(id, _)| self.channels.get(id)).cloned();
-            tasks.spawn(async move { send_lane(channel, rows).await });
-        }
-        tasks
+        let channel = |name: &str| name.split_once(':').and_then(|(id, _)| self.channels.get(id)).cloned();
+        lanes.into_iter().map(|(conversation, rows)| (channel(&conversation), rows)).collect()
     }
 
     /// Writes what became of tries, and what their delivery proves, in one transaction.
@@ -199,15 +197,10 @@ impl Desk {
     async fn turn(self: &std::sync::Arc<Self>, lanes: &mut JoinSet<Vec<Tried>>) -> Result<i64, DeskError> {
         let rows = self.claim().await?;
         if !rows.is_empty() {
-            let mut spawned = self.spawn(rows);
-            // A `JoinSet` cannot swallow another; a task that waits for the inner one can stand in it.
-            lanes.spawn(async move {
-                let mut tried = Vec::new();
-                while let Some(lane) = spawned.join_next().await {
-                    tried.extend(lane.unwrap_or_default());
-                }
-                tried
-            });
+            for (channel, rows) in self.lanes(rows) {
+                // A lane that panics leaves its rows claimed; they are looked for when the claim runs out.
+                lanes.spawn(send_lane(channel, rows));
+            }
             return Ok(0);
         }
         let now = self.now().as_millisecond();
@@ -231,7 +224,8 @@ fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, 
             // Being asked to wait is no failure of the message.
             next.attempts = row.attempts;
         }
-        Retry::Backoff | Retry::Never if another && (said.kind.is_urgent() || error.retry() == Retry::Never) => {
+        // Only what is for a person has other ways; a conversation waits for its own channel.
+        Retry::Backoff | Retry::Never if another => {
             said.way += 1;
             next.conversation.clone_from(&said.ways[said.way]);
             next.state = OutboxState::Ready;
@@ -242,7 +236,7 @@ fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, 
         Retry::Backoff if now - row.created_at_ms < GIVE_UP_MS => {
             next.state = OutboxState::Ready;
             next.send_at_ms = now + BACKOFF_MS[step];
-            if said.kind.is_urgent() && said.ways.len() > 1 {
+            if said.ways.len() > 1 {
                 // All ways were closed: begin again with the first, after the pause.
                 said.way = 0;
                 next.conversation.clone_from(&said.ways[0]);
@@ -299,7 +293,10 @@ async fn send_lane(channel: Option<std::sync::Arc<dyn Channel>>, rows: Vec<Outbo
             }
         };
         let result = match &channel {
-            _ if stuck => Came::Failed(SendError::Throttled { retry_after: std::time::Duration::from_millis(1) }),
+            // What has other ways is tried all the same: an escalation waits behind nothing.
+            _ if stuck && said.ways.len() < 2 => {
+                Came::Failed(SendError::Throttled { retry_after: std::time::Duration::from_millis(1) })
+            }
             None => {
                 Came::Failed(SendError::Refused { code: 0, text: "没有这个渠道，请检查配置".to_owned() })
             }

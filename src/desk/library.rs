@@ -11,6 +11,12 @@ use crate::rules::directory::{Directory, PeopleFile};
 use crate::rules::terms::Terms;
 use crate::store::{DirectoryRow, Store, StoreError};
 
+/// Mark that grows with each import, so that a desk that runs elsewhere notices.
+const VERSION: &str = "library.version";
+
+/// How often a running desk looks whether another process has imported something.
+const WATCH: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// What the desk knows about people and answers.
 #[derive(Debug)]
 pub struct Library {
@@ -120,6 +126,48 @@ impl Desk {
         Ok(())
     }
 
+    /// Takes over what another process has imported, within seconds, until `stop`.
+    pub async fn run_library_watch(&self, stop: tokio_util::sync::CancellationToken) {
+        let mut seen = None;
+        loop {
+            match self.store.mark(VERSION).await {
+                Ok(mark) => {
+                    let version = mark.map(|(version, _)| version);
+                    if seen.is_some_and(|seen| seen != version)
+                        && let Err(error) = self.reload().await
+                    {
+                        tracing::error!(%error, "people and answers could not be read again");
+                    }
+                    seen = Some(version);
+                }
+                Err(error) => tracing::warn!(%error, "cannot see whether people or answers have changed"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(WATCH) => {}
+            }
+        }
+    }
+
+    /// A conversation bound to a contract nobody configured would never be served.
+    fn check_contracts(&self, file: &PeopleFile) -> Result<(), LibraryError> {
+        let named = file
+            .conversation
+            .iter()
+            .map(|c| (c.name(), &c.contract))
+            .chain(file.domain.iter().map(|d| (d.pattern.clone(), &d.contract)));
+        for (what, contract) in named {
+            if let Some(contract) = contract.as_ref().filter(|id| !self.contracts.contains_key(*id)) {
+                let known: Vec<&str> = self.contracts.keys().map(String::as_str).collect();
+                return Err(LibraryError::Wrong(format!(
+                    "「{what}」的合同「{contract}」不在配置里，可用的有 {}",
+                    known.join("、")
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Puts entries in place and makes them live: an edit is used by the next message. A file of shifts replaces the
     /// roster as a whole, because the order of its lines has a meaning.
     ///
@@ -155,6 +203,7 @@ impl Desk {
         let after: Vec<DirectoryRow> = after.into_values().collect();
         let (file, faq) = assemble(&after)?;
         file.check("合并后的名单").map_err(LibraryError::Wrong)?;
+        self.check_contracts(&file)?;
         let mut write = self.store.write().await?;
         for old in &stale {
             write.directory_remove(&old.kind, &old.key).await?;
@@ -164,6 +213,8 @@ impl Desk {
         if !put.is_empty() {
             write.directory_put(&put).await?;
         }
+        let version = write.marks(&[VERSION.to_owned()]).await?.first().map_or(0, |(_, version, _)| *version) + 1;
+        write.marks_save(&[(VERSION.to_owned(), version, String::new())]).await?;
         write.commit().await?;
         let library = Library {
             directory: Arc::new(Directory::new(file, self.default_contract.clone())),

@@ -126,7 +126,8 @@ impl Desk {
             changed: tokio::sync::watch::Sender::new(0),
             last_sweep_ms: std::sync::atomic::AtomicI64::new(0),
         };
-        if desk.store.engine() == crate::store::Engine::Sqlite {
+        // A desk without channels (an import, a check) sends nothing and must not free what a running one holds.
+        if desk.store.engine() == crate::store::Engine::Sqlite && !desk.channels.is_empty() {
             let mut write = desk.store.write().await?;
             write.outbox_release().await?;
             write.commit().await?;

@@ -69,7 +69,8 @@ fn promise_json(terms: &Terms, c: &Commitment, now: Timestamp) -> Value {
         if c.provisional { format!("{text}（暂定）") } else { text }
     });
     json!({
-        "name": c.promise.zh(), "due": due, "outcome": c.outcome.zh(),
+        "name": c.promise.zh(), "due": due,
+        "when": due.as_ref().map_or_else(|| "已暂停计时".to_owned(), |due| format!("{due} 前")), "outcome": c.outcome.zh(),
         "left": c.due_at.map(|due| spoken_ms(due.as_millisecond() - now.as_millisecond())),
     })
 }
@@ -106,7 +107,7 @@ pub fn occasion(terms: &Terms, ticket: &Ticket, now: Timestamp, several: bool, s
         "category": ticket.category.as_deref().and_then(|id| profile.category(id)).map(|c| c.name.clone()),
         "severity": severity,
         "assumed": ticket.severity_assumed,
-        "words": ticket.severity_words.join("、"),
+        "words": whole_words(&ticket.severity_words).join("、"),
         "major": ticket.is_major(terms),
         "state": ticket.state.zh(),
         "requester": ticket.requester.name,
@@ -125,6 +126,15 @@ pub fn occasion(terms: &Terms, ticket: &Ticket, now: Timestamp, several: bool, s
         Value::Object(map) => map,
         _ => Map::new(),
     }
+}
+
+/// Words without those that are part of another: `登记系统` says `登记` too.
+fn whole_words(words: &[String]) -> Vec<&str> {
+    words
+        .iter()
+        .filter(|word| !words.iter().any(|other| other != *word && other.contains(word.as_str())))
+        .map(String::as_str)
+        .collect()
 }
 
 /// The promises and steps a notice is about, each promise once.

@@ -170,7 +170,8 @@ impl Batch<'_> {
     /// What is said of a planned maintenance that covers the ticket now.
     fn maintenance_note(&self, terms: &Terms, ticket: &Ticket) -> Option<String> {
         let window = self.library.directory.maintenance(&terms.id, ticket.system.as_deref(), self.now)?;
-        let system = ticket.system.as_deref().and_then(|id| terms.profile.system(id)).map_or("系统", |s| s.name.as_str());
+        let system =
+            ticket.system.as_deref().and_then(|id| terms.profile.system(id)).map_or("系统", |s| s.name.as_str());
         let until = local_time(terms, window.until, self.now);
         Some(self.words("maintenance", json!({ "system": system, "text": window.text, "until": until })))
     }

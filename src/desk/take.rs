@@ -82,7 +82,7 @@ impl Message {
         if self.is_staff() {
             ticket.engineer.as_ref().is_some_and(|engineer| engineer.id == self.actor.id)
         } else {
-            ticket.requester.id == self.actor.id
+            ticket.requester.id == self.actor.id || ticket.co_requesters.contains(&self.actor.id)
         }
     }
 }
@@ -180,6 +180,13 @@ impl Batch<'_> {
         } else {
             let pair = (message.issuer.conversation.clone(), message.actor.id.clone());
             self.load_requesters(std::slice::from_ref(&pair)).await?;
+            // What was merged is spoken of where it goes on.
+            let merged: Vec<TicketKey> = self
+                .tickets()
+                .filter(|(_, t)| t.requester.id == message.actor.id)
+                .filter_map(|(key, t)| t.merged_into.map(|number| TicketKey { contract: key.contract.clone(), number }))
+                .collect();
+            self.load(&merged).await?;
         }
         if let Some(key) = &message.quoted {
             self.load(std::slice::from_ref(key)).await?;
@@ -187,7 +194,11 @@ impl Batch<'_> {
         let question: Option<Question> =
             self.dialogue(&message.dialogue).await?.and_then(|body| serde_json::from_str(&body).ok());
         if let Some(press) = &message.inbound.press {
-            return self.pressed(message, &press.action).await;
+            let outcome = self.pressed(message, &press.action).await?;
+            // A button is a command, whatever it does to the ticket.
+            let appended = outcome.disposition == Disposition::Appended;
+            let disposition = if appended { Disposition::Commanded } else { outcome.disposition };
+            return Ok(Outcome { disposition, ..outcome });
         }
         let text: String = message.inbound.text.chars().take(LONGEST).collect();
         let context = self.context(message, question.as_ref());
@@ -243,6 +254,15 @@ impl Batch<'_> {
         routing: &Routing,
         question: Option<Question>,
     ) -> Result<Outcome, DeskError> {
+        // An engineer's word under a ticket in the requester's own group is heard there, whatever it sounds like.
+        let talk = !matches!(
+            routing.intent,
+            Intent::Command(_) | Intent::Unknown { .. } | Intent::AcceptSuggestion | Intent::Choice(_)
+        );
+        if talk && message.is_staff() && message.quoted.is_some() && message.issuer.requesters && !message.place.private
+        {
+            return self.staff_talk(message, text).await;
+        }
         let stale = message.inbound.recovered && self.now - message.inbound.sent_at > STALE;
         match &routing.intent {
             Intent::Command(_) | Intent::AcceptSuggestion if stale => {
@@ -517,7 +537,9 @@ impl Batch<'_> {
     pub(super) fn own_ticket(&self, message: &Message, fits: impl Fn(&Ticket) -> bool) -> Option<TicketKey> {
         self.tickets()
             .filter(|(_, t)| message.owns(t) && fits(t))
-            .filter(|(_, t)| message.is_staff() || message.place.private || t.origin == message.issuer.conversation)
+            .filter(|(_, t)| {
+                message.is_staff() || message.place.private || t.hearers().any(|h| h == message.issuer.conversation)
+            })
             .max_by_key(|(_, t)| t.touched_at.max(t.opened_at))
             .map(|(key, _)| key.clone())
     }

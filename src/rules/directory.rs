@@ -296,6 +296,18 @@ impl PeopleFile {
                 }
             }
         }
+        for conversation in &self.conversation {
+            let fine = conversation
+                .id
+                .split_once(':')
+                .is_some_and(|(kind, id)| matches!(kind, "group" | "user") && !id.is_empty());
+            if !fine {
+                return Err(format!(
+                    "{file}：会话 id「{}」应写成 group:群号 或 user:账号，例如 group:20001",
+                    conversation.id
+                ));
+            }
+        }
         for shift in &self.shift {
             for id in &shift.people {
                 if !self.person.is_empty() && !self.person.iter().any(|person| person.id == *id) {

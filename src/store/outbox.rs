@@ -9,9 +9,10 @@ use super::{Store, StoreError, Write, json_rows, number_at, text_at};
 
 statements! {
     /// Queues messages; a known key changes nothing.
-    ADD = "INSERT INTO outbox (id, key, conversation, ticket, kind, merge_key, created_at_ms, send_at_ms, body)
+    ADD = "INSERT INTO outbox (id, key, conversation, ticket, kind, merge_key, created_at_ms, send_at_ms, body, free)
            SELECT r.value ->> 0, r.value ->> 1, r.value ->> 2, r.value ->> 3, r.value ->> 4, r.value ->> 5,
-                  CAST(r.value ->> 6 AS BIGINT), CAST(r.value ->> 7 AS BIGINT), r.value ->> 8 FROM" rows
+                  CAST(r.value ->> 6 AS BIGINT), CAST(r.value ->> 7 AS BIGINT), r.value ->> 8,
+                  CAST(r.value ->> 9 AS BIGINT) FROM" rows
           "WHERE true ON CONFLICT (key) DO NOTHING";
     /// Messages that wait to be joined by others.
     MERGEABLE = "SELECT o.id, o.key, o.conversation, o.ticket, o.kind, o.merge_key, o.state, o.created_at_ms, o.send_at_ms,
@@ -30,11 +31,11 @@ statements! {
                     SELECT o.id FROM outbox AS o
                      WHERE o.state IN ('ready', 'sending', 'perhaps', 'looking') AND o.send_at_ms <= $3
                        AND (o.state IN ('ready', 'perhaps') OR o.claimed_until_ms <= $3)
-                       AND NOT EXISTS (
+                       AND (o.free = 1 OR NOT EXISTS (
                            SELECT 1 FROM outbox AS e
                             WHERE e.conversation = o.conversation AND e.id < o.id
                               AND e.state IN ('ready', 'sending', 'perhaps', 'looking')
-                              AND (e.state <> 'ready' OR e.attempts > 0))
+                              AND (e.state <> 'ready' OR e.attempts > 0)))
                      ORDER BY o.send_at_ms, o.id LIMIT $4" locked ")
              RETURNING id, key, conversation, ticket, kind, merge_key, state, created_at_ms, send_at_ms, attempts,
                        external_id, body";
@@ -50,11 +51,11 @@ statements! {
     /// When the next message is due that no other of its lane holds up.
     NEXT = "SELECT o.send_at_ms FROM outbox AS o
              WHERE o.state IN ('ready', 'sending', 'perhaps', 'looking') AND o.state IN ('ready', 'perhaps')
-               AND NOT EXISTS (
+               AND (o.free = 1 OR NOT EXISTS (
                    SELECT 1 FROM outbox AS e
                     WHERE e.conversation = o.conversation AND e.id < o.id
                       AND e.state IN ('ready', 'sending', 'perhaps', 'looking')
-                      AND (e.state <> 'ready' OR e.attempts > 0))
+                      AND (e.state <> 'ready' OR e.attempts > 0)))
              ORDER BY o.send_at_ms, o.id LIMIT 1";
     /// When the first claim runs out.
     HELD = "SELECT claimed_until_ms FROM outbox WHERE claimed_until_ms > 0 ORDER BY claimed_until_ms LIMIT 1";
@@ -140,6 +141,8 @@ pub struct OutboxRow {
     pub send_at_ms: i64,
     /// Tries so far.
     pub attempts: i64,
+    /// 1 where it has other ways to go and waits behind nothing; as it was queued, 0 when read back.
+    pub free: i64,
     /// The platform's id, once taken.
     pub external_id: String,
     /// The message as JSON.
@@ -181,6 +184,7 @@ fn outbox_row(row: &sqlx::any::AnyRow) -> OutboxRow {
         created_at_ms: number_at(row, 7),
         send_at_ms: number_at(row, 8),
         attempts: number_at(row, 9),
+        free: 0,
         external_id: text_at(row, 10),
         body: text_at(row, 11),
     }
@@ -202,6 +206,7 @@ impl Write {
                     m.created_at_ms,
                     m.send_at_ms,
                     &m.body,
+                    m.free,
                 )
             })
             .collect();

@@ -7,5 +7,4 @@ mod doubt;
 mod killed;
 mod outages;
 mod process;
-mod served;
 pub(crate) mod support;

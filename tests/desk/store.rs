@@ -24,8 +24,10 @@ const LARGE: [(&str, &[&str]); 4] = [
 ];
 
 /// Indexes over the work at hand only: reading one of them whole is reading little.
-const AT_HAND: [&str; 7] =
-    ["inbox_pending", "ticket_alarm", "ticket_live", "outbox_due", "outbox_lane", "outbox_merge", "outbox_failed"];
+const AT_HAND: [&str; 8] = [
+    "inbox_pending", "ticket_alarm", "ticket_live", "outbox_due", "outbox_held", "outbox_lane", "outbox_merge",
+    "outbox_failed",
+];
 
 async fn in_file(folder: &Path) -> Store {
     Store::open(&format!("sqlite://{}", folder.join("zhishou.db").display())).await.expect("a new database file")

@@ -1,12 +1,14 @@
 //! What each event does to a ticket.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::super::notice::Kind;
 use super::super::profile::{NoticeMoment, Promise, Role};
 use super::{Actor, Audience, Change, Event, Outcome, Proof, Refusal, State, Stepping, Suspension, Tell, Ticket, Word};
 
+/// An engineer hears of urging at most this often for one ticket.
+const URGED_AGAIN: SignedDuration = SignedDuration::from_mins(30);
 /// How many words of engineers are remembered for proofs and bounces.
 const WORDS_KEPT: usize = 16;
 
@@ -28,7 +30,7 @@ impl Stepping<'_> {
             Event::Support => self.begin(Promise::Support, "support", "已请求支援工程师")?,
             Event::ThirdParty { unit } => self.third_party(unit)?,
             Event::Upgrade { begun } => self.upgrade(*begun)?,
-            Event::ConfirmNeed => self.begin(Promise::Configure, "need_confirmed", "需求已确认")?,
+            Event::ConfirmNeed => self.begin(Promise::Configure, "need_confirmed", "需求已确认，开始计时")?,
             Event::Change { parts, window } => self.change(parts, *window)?,
             Event::Resolve { text } => self.resolve(text)?,
             Event::Confirm => self.confirm()?,
@@ -49,11 +51,7 @@ impl Stepping<'_> {
                 self.ticket.muted_until = Some(*until);
                 self.fact_with("muted", "", json!({ "until": until.to_string() }));
             }
-            Event::Urge { text } => {
-                self.ticket.touched_at = self.now;
-                self.fact("urged", text);
-                self.tell(Audience::Role(Role::Engineer), Kind::Status, text);
-            }
+            Event::Urge { text } => self.urge(text)?,
             Event::Append { text, attachments } => self.append(text, attachments)?,
             Event::Recalled => self.fact("recalled", "提出人在平台上撤回了原消息，工单与已记录的内容保留"),
             Event::Delivered { proof, other_way } => self.delivered(proof, *other_way),
@@ -99,7 +97,6 @@ impl Stepping<'_> {
     fn start_by_category(&mut self) {
         match self.ticket.category.as_deref() {
             Some("bug") => self.start(Promise::Bugfix),
-            Some("configure") => self.start(Promise::Configure),
             _ => {}
         }
     }
@@ -251,6 +248,9 @@ impl Stepping<'_> {
         self.resume_all();
         if tell {
             self.tell_both(Kind::Resumed, "");
+            if self.ticket.engineer.as_ref().is_some_and(|engineer| engineer.id != self.by.id) {
+                self.tell(Audience::Role(Role::Engineer), Kind::Resumed, "");
+            }
         }
         Ok(())
     }
@@ -269,6 +269,7 @@ impl Stepping<'_> {
         let was_major = self.ticket.is_major(self.terms);
         let from = std::mem::replace(&mut self.ticket.severity, severity.id.clone());
         self.ticket.severity_assumed = false;
+        self.ticket.severity_words.clear();
         self.fact_with("severity", "", json!({ "from": from, "to": self.ticket.severity }));
         if self.ticket.state.is_live() {
             self.change_lengths();
@@ -472,6 +473,7 @@ impl Stepping<'_> {
         let resolved_at = self.ticket.resolved_at.take();
         self.ticket.state = if self.ticket.engineer.is_some() { State::Claimed } else { State::Open };
         self.ticket.solution = None;
+        self.ticket.latest = None;
         self.ticket.confirm_until = None;
         self.ticket.closed_at = None;
         self.ticket.touched_at = self.now;
@@ -552,7 +554,41 @@ impl Stepping<'_> {
             }
         }
         self.fact_with("absorbed", "", json!({ "number": other.number }));
-        for theirs in other.commitments.iter().filter(|c| c.outcome == Outcome::Running) {
+        // Who asked there asks here now, and what had reached a lead has reached him.
+        let askers = std::iter::once(&other.requester.id).chain(&other.co_requesters);
+        for asker in askers.filter(|id| **id != self.ticket.requester.id) {
+            if !self.ticket.co_requesters.contains(asker) {
+                self.ticket.co_requesters.push(asker.clone());
+            }
+        }
+        for lead in &other.leads_reached {
+            if !self.ticket.leads_reached.contains(lead) {
+                self.ticket.leads_reached.push(lead.clone());
+            }
+        }
+        let rank = |id: &str| self.terms.profile.rank(id).unwrap_or(u32::MAX);
+        if rank(&other.severity) < rank(&self.ticket.severity) && !other.severity_assumed {
+            self.severity(&other.severity)?;
+        }
+        // A promise that stood still is owed from now on: the ticket it goes on in does not stand still.
+        let (terms, now) = (self.terms, self.now);
+        let owed: Vec<super::Commitment> = other
+            .commitments
+            .iter()
+            .filter(|c| matches!(c.outcome, Outcome::Running | Outcome::Paused))
+            .cloned()
+            .map(|mut c| {
+                if let Some(left) = c.left_ms.take() {
+                    c.due_at = Some(terms.due(&c.calendar, now, left, &[]));
+                    if let Some(pause) = c.pauses.last_mut() {
+                        pause.1 = now;
+                    }
+                    c.outcome = Outcome::Running;
+                }
+                c
+            })
+            .collect();
+        for theirs in &owed {
             let ours = self
                 .ticket
                 .commitments
@@ -589,7 +625,7 @@ impl Stepping<'_> {
             if !self.ticket.linked.contains(number) {
                 self.ticket.linked.push(*number);
             }
-            if !self.ticket.hearers().any(|known| known == conversation) {
+            if !conversation.is_empty() && !self.ticket.hearers().any(|known| known == conversation) {
                 self.ticket.also.push(conversation.clone());
             }
         }
@@ -650,6 +686,24 @@ impl Stepping<'_> {
         self.fact_with("appended", text, json!({ "attachments": attachments }));
         if self.ticket.state == State::Suspended {
             self.resume(true)?;
+        }
+        Ok(())
+    }
+
+    /// Somebody asks after it: the engineer hears of it, but not at each impatient line; a suspended ticket goes on when
+    /// its requester writes.
+    fn urge(&mut self, text: &str) -> Result<(), Refusal> {
+        let own = self.by.id == self.ticket.requester.id;
+        if own {
+            self.ticket.touched_at = self.now;
+        }
+        self.fact("urged", text);
+        if own && self.ticket.state == State::Suspended {
+            self.resume(true)?;
+        }
+        if self.ticket.urged_at.is_none_or(|at| self.now - at >= URGED_AGAIN) {
+            self.ticket.urged_at = Some(self.now);
+            self.tell(Audience::Role(Role::Engineer), Kind::Status, text);
         }
         Ok(())
     }

@@ -121,6 +121,9 @@ pub struct Ticket {
     pub origin: String,
     /// Who asked: person id where known, else the account with its channel (`qq:10086`).
     pub requester: Actor,
+    /// Others who asked the same, from tickets that were merged into this one.
+    #[serde(default)]
+    pub co_requesters: Vec<String>,
     /// Account of who asked, to be mentioned; empty for a caller.
     #[serde(default)]
     pub account: String,
@@ -151,6 +154,9 @@ pub struct Ticket {
     /// Why it stands still.
     #[serde(default)]
     pub suspension: Option<Suspension>,
+    /// When the engineer last heard that somebody asked after it.
+    #[serde(default)]
+    pub urged_at: Option<Timestamp>,
     /// The last word of an engineer to the requester.
     #[serde(default)]
     pub latest: Option<String>,
@@ -585,6 +591,7 @@ impl Ticket {
             system: opening.system,
             origin: opening.origin,
             requester: opening.requester,
+            co_requesters: Vec::new(),
             account: opening.account,
             unit: opening.unit,
             phone: opening.phone,
@@ -596,6 +603,7 @@ impl Ticket {
             engineer: None,
             assistants: Vec::new(),
             suspension: None,
+            urged_at: None,
             latest: None,
             solution: None,
             resolved_at: None,

@@ -163,6 +163,7 @@ impl Stepping<'_> {
         let every = SignedDuration::from_millis(escalation.repeat_every.fixed_ms().unwrap_or(600_000));
         let rank = |id: &str| escalation.steps.iter().position(|step| step.id == id).unwrap_or(0);
         let mut told: Vec<(Role, Vec<About>)> = Vec::new();
+        self.drop_overtaken();
         for index in 0..self.ticket.pings.len() {
             let ping = &self.ticket.pings[index];
             let Some(rings) = self.ticket.rings_at(ping).filter(|at| *at <= now) else { continue };
@@ -201,7 +202,8 @@ impl Stepping<'_> {
                 None => told.push((role, vec![about])),
             }
             if first && commitment.is_some() {
-                self.hush_earlier(commitment, rank(&step), rank);
+                let all = matches!(point, Point::Broken | Point::AfterBroken(_));
+                self.hush_earlier(commitment, rank(&step), rank, (!all).then_some(role));
             }
         }
         for (role, about) in told {
@@ -214,10 +216,36 @@ impl Stepping<'_> {
         }
     }
 
-    /// Once the next step of a promise has spoken, the earlier ones are not repeated any more.
-    fn hush_earlier(&mut self, commitment: Option<u32>, reached: usize, rank: impl Fn(&str) -> usize) {
+    /// A warning that was held back (muted) until its break had been told has nothing left to warn of.
+    fn drop_overtaken(&mut self) {
+        let terms = self.terms;
+        let point = |id: &str| terms.profile.escalation.steps.iter().find(|s| s.id == id).map(|s| s.at);
+        let told: Vec<Option<u32>> = self
+            .ticket
+            .pings
+            .iter()
+            .filter(|p| p.fired > 0 && point(&p.step) == Some(Point::Broken))
+            .map(|p| p.commitment)
+            .collect();
         for ping in &mut self.ticket.pings {
-            if ping.commitment == commitment && ping.fired > 0 && rank(&ping.step) < reached {
+            if matches!(point(&ping.step), Some(Point::Percent(_))) && told.contains(&ping.commitment) {
+                ping.at = None;
+            }
+        }
+    }
+
+    /// Once the next step of a promise has spoken to somebody, the earlier ones are not repeated to him; once it is broken,
+    /// to nobody.
+    fn hush_earlier(
+        &mut self,
+        commitment: Option<u32>,
+        reached: usize,
+        rank: impl Fn(&str) -> usize,
+        only: Option<Role>,
+    ) {
+        for ping in &mut self.ticket.pings {
+            let hears = only.is_none_or(|role| role == ping.role);
+            if hears && ping.commitment == commitment && ping.fired > 0 && rank(&ping.step) < reached {
                 ping.at = None;
             }
         }

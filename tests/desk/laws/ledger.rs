@@ -20,7 +20,8 @@ pub struct Entry {
     pub met_at: Option<Timestamp>,
     pub pauses: Vec<(Timestamp, Timestamp)>,
     pub inherited: bool,
-    pub voided: u32,
+    /// When it was last voided.
+    voided_at: Option<Timestamp>,
 }
 
 /// All that was told.
@@ -45,6 +46,12 @@ impl Ledger {
     pub fn read_one(&mut self, fact: &Fact, now: Timestamp) -> Result<(), String> {
         if self.ended.first().is_some_and(|(at, _)| *at != now) {
             self.ended.clear();
+        }
+        if fact.kind == "resumed" {
+            // What was met while it stood still says nothing, but stands still no longer either.
+            for entry in self.entries.values_mut().filter(|entry| entry.outcome != Outcome::Paused) {
+                entry.end_pause(fact.at);
+            }
         }
         if !fact.kind.starts_with("commitment.") {
             return Ok(());
@@ -85,12 +92,15 @@ impl Ledger {
             ("commitment.broken", Outcome::Running) => {
                 entry.outcome = Outcome::Broken;
             }
-            ("commitment.cancelled", Outcome::Running | Outcome::Paused) => {
+            // Broken, it is cancelled only where it is voided with it: a round that a bounce shows was never owed.
+            ("commitment.cancelled", Outcome::Running | Outcome::Paused | Outcome::Broken)
+                if from != Outcome::Broken || entry.voided_at == Some(now) =>
+            {
                 entry.outcome = Outcome::Cancelled;
                 self.ended.push((now, entry.clone()));
             }
             ("commitment.voided", Outcome::Met) => {
-                entry.voided += 1;
+                entry.voided_at = Some(now);
                 entry.outcome = if due.is_some() { Outcome::Running } else { Outcome::Paused };
                 entry.due_at = due;
                 if solved(entry.promise)
@@ -101,9 +111,13 @@ impl Ledger {
                 entry.met_at = None;
             }
             ("commitment.voided", Outcome::MetLate) => {
-                entry.voided += 1;
+                entry.voided_at = Some(now);
                 entry.outcome = Outcome::Broken;
                 entry.met_at = None;
+            }
+            ("commitment.voided", Outcome::Broken) => {
+                entry.voided_at = Some(now);
+                entry.outcome = Outcome::Running;
             }
             ("commitment.recomputed", Outcome::Running) => entry.due_at = due,
             _ => return wrong(),
@@ -135,8 +149,8 @@ impl Ledger {
             outcome: Outcome::Running,
             met_at: None,
             pauses: old.map(|old| old.pauses.clone()).unwrap_or_default(),
-            inherited,
-            voided: 0,
+            inherited: inherited || old.is_some_and(|old| old.inherited),
+            voided_at: None,
         };
         entry.end_pause(now);
         if entry.due_at.is_none() {

@@ -53,11 +53,13 @@ fn each_promise_is_met_only_by_what_the_contract_says_meets_it() {
             let reached = matches!(&moment.event, Event::Delivered { proof: Proof::Word { .. }, .. });
             let lead = matches!(&moment.event, Event::Delivered { proof: Proof::WordToLead { .. }, .. });
             let resolve = matches!(moment.event, Event::Resolve { .. });
+            // A bounce shows that another word was the first to arrive, or that a claim came first.
+            let bounced = matches!(&moment.event, Event::Bounced { .. });
             for promise in met(&moment.before, &decision.ticket) {
                 let fits = match promise {
-                    Promise::Respond => moment.event == Event::Claim || resolve || spoken || reached,
-                    Promise::Feedback => spoken || reached,
-                    Promise::Track => spoken || reached || lead,
+                    Promise::Respond => moment.event == Event::Claim || resolve || spoken || reached || bounced,
+                    Promise::Feedback => spoken || reached || bounced,
+                    Promise::Track => spoken || reached || lead || bounced,
                     Promise::Report => moment.event == Event::AcknowledgeReport,
                     Promise::Resolve | Promise::Bugfix | Promise::Configure | Promise::ThirdParty => resolve,
                     Promise::Arrive | Promise::Support => moment.event == Event::Arrive,
@@ -162,8 +164,12 @@ fn a_bounce_voids_its_round_cancels_the_one_it_had_started_and_the_old_due_time_
                             .filter(|c| c.promise == promise && c.started_at >= old.started_at)
                     };
                     let followers: Vec<_> = of().filter(|c| c.id != id).collect();
-                    // Where a later word has come through meanwhile, or the ticket began anew, the case is another law's.
-                    if followers.len() > 1 || followers.iter().any(|c| !c.is_unsettled()) || moment.before.rounds > 1 {
+                    // Where a later word or a claim has come meanwhile, or the ticket began anew, the case is another law's.
+                    let met_at = old.met_at.expect("met");
+                    let heard = moment.before.words.iter().any(|w| w.id != *word && w.requester_at >= old.met_at);
+                    let claims = tale.decisions().filter(|(claim, _)| claim.event == Event::Claim);
+                    let claimed = promise == Promise::Respond && claims.into_iter().any(|(claim, _)| claim.at >= met_at);
+                    if heard || claimed || followers.len() > 1 || followers.iter().any(|c| !c.is_unsettled()) || moment.before.rounds > 1 {
                         continue;
                     }
                     let voided = decision.facts.iter().any(|f| f.kind == "commitment.voided" && f.data["id"] == id);

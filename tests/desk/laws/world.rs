@@ -11,7 +11,7 @@ use zhishou::rules::notice::Kind;
 use zhishou::rules::profile::{ChangePart, Profile, Promise, Role};
 use zhishou::rules::terms::Terms;
 use zhishou::rules::ticket::{
-    Actor, Audience, Commitment, Decision, Event, Opening, Outcome, Proof, Refusal, State, Tell, Ticket,
+    Actor, Audience, Commitment, Decision, Event, Opening, Outcome, Proof, Refusal, Tell, Ticket,
 };
 
 /// What a law says of one history.
@@ -71,6 +71,11 @@ pub fn opening(origin: &str, number: u64, severity: Option<&str>, category: Opti
         category: category.map(str::to_owned),
         system: None,
     }
+}
+
+/// A ticket opened at an instant of 2026 as [`t`] reads it, its alarm rung on time.
+pub fn ticket(id: &str, severity: &str, category: Option<&str>, at: &str) -> Tale {
+    Tale::open(contract(id), opening("qq:group:1", 1, Some(severity), category), t(at), Ringing::OnTime)
 }
 
 /// How the alarm is rung.
@@ -219,8 +224,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => prop_oneof![Just(Deed::Acknowledge), (1i64..120).prop_map(Deed::Mute)],
         2 => (0usize..2).prop_map(Deed::AcknowledgeReport),
         2 => Just(Deed::Append),
-        8 => (0usize..8).prop_map(Deed::Deliver),
-        4 => (0usize..8).prop_map(Deed::Bounce),
+        11 => (0usize..8).prop_map(Deed::Deliver),
+        5 => (0usize..8).prop_map(Deed::Bounce),
         1 => Just(Deed::CalendarChanged),
         1 => (0usize..12).prop_map(Deed::Odd),
     ]
@@ -229,19 +234,14 @@ fn deed() -> impl Strategy<Value = Deed> {
 /// Any history.
 pub fn history() -> impl Strategy<Value = History> {
     let ringing = prop_oneof![Just(Ringing::OnTime), Just(Ringing::Late), Just(Ringing::Twice)];
+    // The first contract has the promises that repeat, the second the most severities.
+    let contracts = prop_oneof![3 => Just(0usize), 2 => Just(1usize), 1 => Just(2), 1 => Just(3), 1 => Just(4)];
     let start = prop_oneof![
         3 => (0i64..21 * 1440).prop_map(|minute| minute * 60_000),
         1 => 0i64..21 * 86_400_000,
     ];
-    (
-        0usize..5,
-        0usize..4,
-        0usize..4,
-        prop::bool::weighted(0.1),
-        start,
-        ringing,
-        prop::collection::vec((gap(), deed()), 1..32),
-    )
+    let steps = prop::collection::vec((gap(), deed()), 1..36);
+    (contracts, 0usize..4, 0usize..4, prop::bool::weighted(0.1), start, ringing, steps)
         .prop_map(|(contract, severity, category, caller, start_ms, ringing, steps)| History {
             contract,
             severity,
@@ -407,6 +407,65 @@ impl Tale {
             }
         }
         self.now = to;
+    }
+
+    /// Lets time pass until an instant as [`t`] reads it.
+    pub fn at(&mut self, text: &str) -> &mut Self {
+        self.until(t(text));
+        self
+    }
+
+    /// As [`Tale::event`], in a row.
+    pub fn then(&mut self, by: &str, event: Event) -> &mut Self {
+        self.event(by, event);
+        self
+    }
+
+    /// The engineer's word reaches the requester as it is said.
+    pub fn says(&mut self) -> &mut Self {
+        self.then(ENGINEERS[0], Event::Progress { text: "进展".to_owned(), spoken: true })
+    }
+
+    /// The newest word is said but has reached nobody yet; its number.
+    pub fn writes(&mut self) -> u32 {
+        self.then(ENGINEERS[0], Event::Progress { text: "进展".to_owned(), spoken: false });
+        self.ticket().words.last().expect("just written").id
+    }
+
+    pub fn arrives(&mut self, proof: Proof) -> &mut Self {
+        self.then("desk", Event::Delivered { proof, other_way: false })
+    }
+
+    pub fn bounces(&mut self, proof: Proof) -> &mut Self {
+        self.then("desk", Event::Bounced { proof, cause: "退信".to_owned() })
+    }
+
+    pub fn suspends(&mut self) -> &mut Self {
+        self.then(ENGINEERS[0], Event::Suspend { reason: "等材料".to_owned() })
+    }
+
+    pub fn becomes(&mut self, severity: &str) -> &mut Self {
+        self.then(ENGINEERS[0], Event::Severity { to: severity.to_owned() })
+    }
+
+    pub fn resolves(&mut self) -> &mut Self {
+        self.then(ENGINEERS[0], Event::Resolve { text: "已修复".to_owned() })
+    }
+
+    pub fn reopens(&mut self) -> &mut Self {
+        self.then("requester-1", Event::Reopen { text: "还是不行".to_owned() })
+    }
+
+    /// Every promise of a kind, oldest first: how it stands and when it is due.
+    pub fn rounds(&self, promise: Promise) -> Vec<(Outcome, Option<Timestamp>)> {
+        let of = self.ticket().commitments.iter().filter(|c| c.promise == promise);
+        of.map(|c| (c.outcome, c.due_at)).collect()
+    }
+
+    /// The newest promise of a kind.
+    pub fn last(&self, promise: Promise) -> &Commitment {
+        let mut of = self.ticket().commitments.iter().rev().filter(|c| c.promise == promise);
+        of.next().unwrap_or_else(|| panic!("no {promise:?}\n{}", self.told()))
     }
 
     /// The next due time not yet past.
@@ -628,8 +687,4 @@ pub fn pausable(promise: Promise) -> bool {
 /// Those that 解决 meets.
 pub fn solved(promise: Promise) -> bool {
     [Promise::Resolve, Promise::Bugfix, Promise::Configure, Promise::ThirdParty].contains(&promise)
-}
-
-pub fn is_live(state: State) -> bool {
-    [State::Open, State::Claimed, State::Suspended].contains(&state)
 }

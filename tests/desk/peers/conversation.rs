@@ -46,7 +46,8 @@ pub struct World {
     heard: VecDeque<Sent>,
     stop: CancellationToken,
     tasks: TaskTracker,
-    _folder: TempDir,
+    folder: TempDir,
+    timing: Timing,
 }
 
 fn timing() -> Timing {
@@ -78,12 +79,47 @@ impl World {
     }
 
     pub async fn with(wire: Wire, qq: FakeOneBot, timing: Timing) -> Self {
-        support::tls();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = format!("sqlite://{}", folder.path().join("zhishou.db").display());
-        let store = Store::open(&url).await.expect("a database file");
         let clock = support::clock();
         qq.set_time(clock.now().as_second());
+        let world = Self::wake(wire, qq, timing, folder, clock, 1).await;
+        support::furnish(&world.desk).await;
+        world.connect(wire).await;
+        world
+    }
+
+    /// The process is gone with all it had in mind; another one starts on the same file.
+    pub async fn dies_and_starts_again(self, wire: Wire) -> Self {
+        let Self { desk, qq, clock, stop, tasks, heard, folder, timing, .. } = self;
+        qq.disconnect();
+        stop.cancel();
+        within("everything ends", tasks.wait()).await;
+        desk.store().close().await;
+        let mut world = Self::wake(wire, qq, timing, folder, clock, 2).await;
+        world.heard = heard;
+        world.connect(wire).await;
+        world
+    }
+
+    async fn connect(&self, wire: Wire) {
+        match wire {
+            Wire::Reverse => self.dial().await,
+            Wire::Forward => self.qq.has_connections(1).await,
+            Wire::Http => self.qq.post_events_to(&format!("http://{}/onebot/v11/http", self.address)),
+        }
+    }
+
+    async fn wake(
+        wire: Wire,
+        qq: FakeOneBot,
+        timing: Timing,
+        folder: TempDir,
+        clock: Arc<HandClock>,
+        seed: u64,
+    ) -> Self {
+        support::tls();
+        let url = format!("sqlite://{}", folder.path().join("zhishou.db").display());
+        let store = Store::open(&url).await.expect("a database file");
         let transport = match wire {
             Wire::Reverse => Transport::ReverseWs { path: Transport::DEFAULT_PATH.to_owned() },
             Wire::Forward => Transport::ForwardWs { url: qq.serve_ws().await },
@@ -92,14 +128,13 @@ impl World {
         let mut config = OneBotConfig::new("qq", transport);
         config.access_token = Some(SecretString::from(TOKEN));
         config.media = MediaPolicy { allow_hosts: vec!["127.0.0.1".to_owned()], ..MediaPolicy::default() };
-        config.timing = timing;
+        config.timing = timing.clone();
         if wire == Wire::Http {
             config.secret = Some(SecretString::from("s3cret"));
         }
         let now = clock.clone();
         let channel: Arc<dyn Channel> = Arc::new(OneBot::new(config, Arc::new(move || now.now())));
-        let desk = support::open_with(&store, &clock, vec![channel.clone()], 1, &[XIAN, support::YULIN]).await;
-        support::furnish(&desk).await;
+        let desk = support::open(&store, &clock, vec![channel.clone()], seed).await;
         let console = Console { desk: desk.clone(), clock: None, admin_password: None, sandbox: false };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address").to_string();
@@ -120,13 +155,7 @@ impl World {
             async move { channel.listen(inbox, stop).await.expect("the channel is configured") }
         });
         tasks.close();
-        let world = Self { desk, store, clock, qq, address, url, heard: VecDeque::new(), stop, tasks, _folder: folder };
-        match wire {
-            Wire::Reverse => world.dial().await,
-            Wire::Forward => world.qq.has_connections(1).await,
-            Wire::Http => world.qq.post_events_to(&format!("http://{}/onebot/v11/http", world.address)),
-        }
-        world
+        Self { desk, store, clock, qq, address, url, heard: VecDeque::new(), stop, tasks, folder, timing }
     }
 
     /// The fake dials our reverse WebSocket, and has been greeted.
@@ -330,11 +359,9 @@ async fn a_mute_that_is_lifted_early_lets_out_at_once_what_was_held() {
 
 #[tokio::test]
 async fn an_answer_that_lies_is_checked_in_the_history_and_nothing_is_doubled() {
-    for (dialect, wire) in [
-        (Dialect::NapCat, Wire::Reverse),
-        (Dialect::GoCqHttp, Wire::Forward),
-        (Dialect::LlOneBot, Wire::Http),
-    ] {
+    for (dialect, wire) in
+        [(Dialect::NapCat, Wire::Reverse), (Dialect::GoCqHttp, Wire::Forward), (Dialect::LlOneBot, Wire::Http)]
+    {
         // Lagrange is left out: its failures come without a word, so a time-out cannot be told from a refusal.
         let fake = if wire == Wire::Http { qq(dialect).secret("s3cret") } else { qq(dialect) };
         let mut world = World::new(wire, fake).await;
@@ -374,6 +401,32 @@ async fn a_send_that_was_never_answered_is_repeated_only_where_it_was_lost() {
         assert_eq!(world.qq.sent().len(), 2, "{why}");
         world.ends(1).await;
     }
+}
+
+#[tokio::test]
+async fn of_two_messages_with_the_same_words_the_lost_one_is_said_again_after_a_restart() {
+    let impatient = Timing { text: Duration::from_millis(100), ..timing() };
+    let mut world = World::with(Wire::Reverse, qq(Dialect::NapCat), impatient).await;
+    world.qq.behave(&[Behaviour::Answer, Behaviour::Lose]);
+    let first = world.qq.mention(AGENCY, WANG, "帮助").await;
+    let help = world.hears(&group(AGENCY)).await;
+    assert_eq!(help.reply_to, Some(first));
+    world.settled().await;
+    let second = world.qq.mention(AGENCY, "40002", "帮助").await;
+    let doubted = async |store: &Store| {
+        let said = store.said_last(10).await.expect("messages can be read").len();
+        said == 1 && world.qq.calls().iter().filter(|call| call.action == "send_group_msg").count() == 2
+    };
+    world.taken(2).await;
+    world.until("the second is on its way", doubted).await;
+    let mut world = world.dies_and_starts_again(Wire::Reverse).await;
+    world.forward(RECHECK_MS / 1000 + 1);
+    world.settled().await;
+    let said = world.qq.sent();
+    assert_eq!(said.len(), 2, "the first was taken for the second, whose writer hears nothing: {said:#?}");
+    let again = world.hears(&group(AGENCY)).await;
+    assert_eq!((again.text, again.reply_to), (help.text, Some(second)));
+    world.ends(2).await;
 }
 
 #[tokio::test]

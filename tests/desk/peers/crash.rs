@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -53,7 +52,7 @@ const MESSAGES: usize = 7;
 
 /// Polls a future so many times and then drops it. `None` where it was not done by then.
 async fn at_most<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
+    let mut future = Box::pin(future);
     let mut left = polls;
     std::future::poll_fn(move |context| {
         if left == 0 {
@@ -140,7 +139,7 @@ async fn left(mortal: &Mortal) -> (Vec<(String, String)>, Value, Vec<(String, St
 async fn a_desk_that_dies_wherever_it_waits_loses_and_doubles_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut unharmed = Mortal::born(folder.path()).await;
-    play(&mut unharmed, usize::MAX).await;
+    Box::pin(play(&mut unharmed, usize::MAX)).await;
     support::sound(unharmed.desk.store(), MESSAGES).await;
     let expected = left(&unharmed).await;
     assert_eq!(expected.1.as_array().map(Vec::len), Some(1), "one ticket");
@@ -155,7 +154,7 @@ async fn a_desk_that_dies_wherever_it_waits_loses_and_doubles_nothing() {
     for polls in 0..MOST {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut mortal = Mortal::born(folder.path()).await;
-        let deaths = play(&mut mortal, polls).await;
+        let deaths = Box::pin(play(&mut mortal, polls)).await;
         let mut keys = mortal.tape.keys();
         keys.sort();
         let all = keys.len();

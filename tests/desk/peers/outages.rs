@@ -42,7 +42,7 @@ async fn a_database_that_stays_locked_is_said_so_to_the_channel_and_works_again_
     // Longer than SQLite itself waits for the lock.
     let refused = within("an answer", desk.receive(inbound("group:20001", "40001", "m2", "报错代码 502"))).await;
     assert!(matches!(refused, Err(InboxError::Unavailable(_))), "not acknowledged: {refused:?}");
-    let turn = within("an answer", desk.tick()).await;
+    let turn = within("an answer", Box::pin(desk.tick())).await;
     assert!(turn.is_err(), "the clockwork says that it could not run, and gives nothing up");
     drop(lock);
     stranger.close().await;

@@ -142,7 +142,7 @@ pub fn inbound(conversation: &str, sender: &str, id: &str, text: &str) -> Inboun
 
 /// A desk on a database.
 pub async fn open(store: &Store, clock: &Arc<HandClock>, channels: Vec<Arc<dyn Channel>>, seed: u64) -> Arc<Desk> {
-    open_with(store, clock, channels, seed, &[XIAN]).await
+    open_with(store, clock, channels, seed, &[XIAN, YULIN]).await
 }
 
 /// A desk with several contracts; the first takes conversations bound to none.
@@ -252,7 +252,6 @@ struct Recorded {
     trouble: BTreeMap<String, SendError>,
     blind: bool,
     looked: usize,
-    tried: usize,
 }
 
 impl Tape {
@@ -285,11 +284,6 @@ impl Tape {
     /// How often the platform was asked.
     pub fn looked(&self) -> usize {
         self.edit(|state| state.looked)
-    }
-
-    /// How often a send was tried.
-    pub fn tried(&self) -> usize {
-        self.edit(|state| state.tried)
     }
 
     /// Keys of what was taken, in order.
@@ -345,7 +339,6 @@ impl Channel for Tape {
         // On the way there.
         tokio::task::yield_now().await;
         self.edit(|state| {
-            state.tried += 1;
             if let Some(error) = state.trouble.get(&message.conversation) {
                 return Err(error.clone());
             }
