@@ -25,7 +25,13 @@ const LARGE: [(&str, &[&str]); 4] = [
 
 /// Indexes over the work at hand only: reading one of them whole is reading little.
 const AT_HAND: [&str; 8] = [
-    "inbox_pending", "ticket_alarm", "ticket_live", "outbox_due", "outbox_held", "outbox_lane", "outbox_merge",
+    "inbox_pending",
+    "ticket_alarm",
+    "ticket_live",
+    "outbox_due",
+    "outbox_held",
+    "outbox_lane",
+    "outbox_merge",
     "outbox_failed",
 ];
 

@@ -115,6 +115,16 @@ impl Stepping<'_> {
     }
 
     fn claim(&mut self) -> Result<(), Refusal> {
+        let own = self.ticket.engineer.as_ref().is_some_and(|engineer| engineer.id == self.by.id);
+        if own && self.ticket.state.is_live() && self.ticket.unsettled(Promise::Respond).is_some() {
+            // Handed to him, and now taken: this is the response.
+            self.ticket.claimed_at = Some(self.now);
+            self.fact("claimed", "");
+            self.meet(Promise::Respond, self.now, "工程师认领");
+            self.engineer_acted();
+            self.tell_both(Kind::Claimed, "");
+            return Ok(());
+        }
         if let Some(engineer) = &self.ticket.engineer {
             return Err(if engineer.id == self.by.id {
                 Refusal::Already
@@ -124,6 +134,7 @@ impl Stepping<'_> {
         }
         self.must(State::is_live)?;
         self.take(self.by.clone());
+        self.ticket.claimed_at = Some(self.now);
         self.fact("claimed", "");
         self.meet(Promise::Respond, self.now, "工程师认领");
         self.tell_both(Kind::Claimed, "");
@@ -271,28 +282,30 @@ impl Stepping<'_> {
         self.ticket.severity_assumed = false;
         self.ticket.severity_words.clear();
         self.fact_with("severity", "", json!({ "from": from, "to": self.ticket.severity }));
-        if self.ticket.state.is_live() {
-            self.change_lengths();
+        let live = self.ticket.state.is_live();
+        self.change_lengths();
+        if live {
             for promise in [Promise::Respond, Promise::Feedback, Promise::Resolve] {
                 // A promise the old severity did not give begins with the ticket, by the rule for severity changes.
                 if !self.ticket.commitments.iter().any(|c| c.promise == promise) {
                     self.start(promise);
                 }
             }
-            match (was_major, severity.major) {
-                (false, true) => {
-                    self.start(Promise::Report);
-                    self.start(Promise::Track);
-                    self.start_major();
-                }
-                (true, false) => {
-                    self.cancel_where(|p| matches!(p, Promise::Report | Promise::Track), "不再属于重大紧急事件");
-                    self.end_major();
-                }
-                (false, false) | (true, true) => {}
-            }
-            self.ring();
         }
+        match (was_major, severity.major) {
+            (false, true) if live => {
+                self.start(Promise::Report);
+                self.start(Promise::Track);
+                self.start_major();
+            }
+            (true, false) => {
+                self.cancel_where(|p| matches!(p, Promise::Report | Promise::Track), "不再属于重大紧急事件");
+                self.end_major();
+            }
+            // Solved already: should it be reopened, it begins then.
+            (false, true | false) | (true, true) => {}
+        }
+        self.ring();
         self.tell_both(Kind::SeverityChanged, "");
         self.customer(NoticeMoment::Severity, "");
         Ok(())
@@ -471,6 +484,7 @@ impl Stepping<'_> {
         self.must(|state| matches!(state, State::Resolved | State::Closed))?;
         let in_time = self.ticket.confirm_until.is_some_and(|until| self.now <= until);
         let resolved_at = self.ticket.resolved_at.take();
+        let ended = self.ticket.closed_at;
         self.ticket.state = if self.ticket.engineer.is_some() { State::Claimed } else { State::Open };
         self.ticket.solution = None;
         self.ticket.latest = None;
@@ -489,8 +503,21 @@ impl Stepping<'_> {
                         self.void(index, Some(since), "提出人反映仍未解决");
                     }
                 }
+                if let Some(ended) = ended {
+                    self.owe_again(ended);
+                }
+                self.change_lengths();
                 self.start(Promise::Feedback);
+                self.start_by_category();
                 if self.ticket.is_major(self.terms) {
+                    let reported =
+                        self.ticket.commitments.iter().any(|c| {
+                            c.promise == Promise::Report && matches!(c.outcome, Outcome::Met | Outcome::MetLate)
+                        });
+                    if !reported {
+                        self.start(Promise::Report);
+                        self.start_major();
+                    }
                     self.start(Promise::Track);
                 }
             }
@@ -509,8 +536,7 @@ impl Stepping<'_> {
         self.ticket.state = State::Closed;
         self.ticket.closed_at = Some(self.now);
         self.fact("closed", text);
-        self.cancel_where(|_| true, "工单已关闭");
-        self.end_major();
+        self.end_all("工单已关闭");
         self.tell_both(Kind::Closed, text);
         if survey && self.ticket.rating.is_none() {
             self.tell(Audience::Requester, Kind::Survey, "");
@@ -523,8 +549,7 @@ impl Stepping<'_> {
         self.ticket.state = State::Withdrawn;
         self.ticket.closed_at = Some(self.now);
         self.fact("withdrawn", text);
-        self.cancel_where(|_| true, "工单已撤回");
-        self.end_major();
+        self.end_all("工单已撤回");
         self.tell_both(Kind::Closed, text);
         if self.ticket.engineer.is_some() {
             self.tell(Audience::Role(Role::Engineer), Kind::Closed, text);
@@ -539,8 +564,7 @@ impl Stepping<'_> {
         self.ticket.merged_into = Some(number);
         self.ticket.closed_at = Some(self.now);
         self.fact_with("merged", "", json!({ "into": number }));
-        self.cancel_where(|_| true, "已并入其他工单，承诺在该工单中继续");
-        self.end_major();
+        self.end_all("已并入其他工单，承诺在该工单中继续");
         self.tell(Audience::Requester, Kind::Linked, "");
         Ok(())
     }
@@ -589,34 +613,61 @@ impl Stepping<'_> {
             })
             .collect();
         for theirs in &owed {
-            let ours = self
-                .ticket
-                .commitments
-                .iter()
-                .position(|c| c.promise == theirs.promise && matches!(c.outcome, Outcome::Running));
-            if let Some(index) = ours {
+            self.inherit(theirs);
+        }
+        self.tell(Audience::Issuer, Kind::Linked, &format!("#{} 已并入 #{}", other.number, self.ticket.number));
+        Ok(())
+    }
+
+    /// Takes over one promise of a merged ticket: the earlier due time of the two holds.
+    fn inherit(&mut self, theirs: &super::Commitment) {
+        let settled = |outcome| matches!(outcome, Outcome::Met | Outcome::MetLate);
+        match self.ticket.commitments.iter().rposition(|c| c.promise == theirs.promise && c.is_unsettled()) {
+            Some(index) if self.ticket.commitments[index].outcome == Outcome::Running => {
                 let commitment = &mut self.ticket.commitments[index];
                 if theirs.due_at < commitment.due_at {
                     commitment.due_at = theirs.due_at;
                     commitment.started_at = theirs.started_at;
                     commitment.length_ms = theirs.length_ms;
+                    commitment.calendar.clone_from(&theirs.calendar);
                     commitment.pauses.clone_from(&theirs.pauses);
                     let id = commitment.id;
                     self.wake_pings(id);
                     self.commitment_fact("commitment.inherited", index, self.now);
                 }
-            } else if self.ticket.unsettled(theirs.promise).is_none()
-                && !self.ticket.commitments.iter().any(|c| c.promise == theirs.promise)
-            {
+            }
+            // Ours stands still or is broken already: it goes on as it is.
+            Some(_) => {}
+            None => {
+                // Who has it here has answered, and who was told here has been told.
+                let answered = match theirs.promise {
+                    Promise::Respond => self.ticket.engineer.is_some(),
+                    Promise::Report => {
+                        self.ticket.commitments.iter().any(|c| c.promise == Promise::Report && settled(c.outcome))
+                    }
+                    Promise::Feedback
+                    | Promise::Track
+                    | Promise::Resolve
+                    | Promise::Bugfix
+                    | Promise::Arrive
+                    | Promise::Support
+                    | Promise::ThirdParty
+                    | Promise::Configure
+                    | Promise::Upgrade => false,
+                };
+                if answered {
+                    return;
+                }
                 let id = self.ticket.commitments.iter().map(|c| c.id + 1).max().unwrap_or(1);
                 self.ticket.commitments.push(super::Commitment { id, ..theirs.clone() });
                 let index = self.ticket.commitments.len() - 1;
                 self.schedule_pings(index);
                 self.commitment_fact("commitment.inherited", index, self.now);
+                if self.ticket.state == State::Suspended {
+                    self.pause(index);
+                }
             }
         }
-        self.tell(Audience::Issuer, Kind::Linked, &format!("#{} 已并入 #{}", other.number, self.ticket.number));
-        Ok(())
     }
 
     fn link(&mut self, others: &[(u64, String)]) -> Result<(), Refusal> {
@@ -777,24 +828,87 @@ impl Stepping<'_> {
                 self.fact_with("bounced", cause, json!({ "person": person }));
             }
             Proof::WordToLead { word } | Proof::Word { word } => {
+                let to_lead = matches!(proof, Proof::WordToLead { .. });
                 let Some(word) = self.ticket.words.iter_mut().find(|w| w.id == *word) else { return };
-                match proof {
-                    Proof::Word { .. } => word.requester_at = None,
-                    Proof::WordToLead { .. } | Proof::Lead { .. } => word.lead_at = None,
+                if to_lead {
+                    word.lead_at = None;
+                } else {
+                    word.requester_at = None;
                 }
                 let (id, met) = (word.id, std::mem::take(&mut word.met));
                 self.fact_with("bounced", cause, json!({ "word": id }));
                 for commitment in met {
-                    let Some(index) = self.ticket.commitments.iter().position(|c| c.id == commitment) else { continue };
-                    let promise = self.ticket.commitments[index].promise;
-                    // The round it had started was owed to a feedback that never was.
-                    if let Some(next) = (index + 1..self.ticket.commitments.len())
-                        .find(|i| self.ticket.commitments[*i].promise == promise)
-                    {
-                        self.cancel(next, "上一次反馈未送达，本轮取消");
-                    }
-                    self.void(index, None, cause);
+                    self.unmeet(commitment, id, to_lead, cause);
                 }
+                if self.ticket.state.is_over() {
+                    self.end_all("工单已结束");
+                }
+            }
+        }
+    }
+
+    /// Takes back what a word met: the round runs again to its old due time, the rounds that followed from it never were,
+    /// and what else has come through since is counted in its place.
+    fn unmeet(&mut self, id: u32, bounced: u32, to_lead: bool, cause: &str) {
+        let Some(index) = self.ticket.commitments.iter().position(|c| c.id == id) else { return };
+        let promise = self.ticket.commitments[index].promise;
+        if to_lead && promise != Promise::Track {
+            if let Some(word) = self.ticket.words.iter_mut().find(|w| w.id == bounced) {
+                word.met.push(id);
+            }
+            return;
+        }
+        let met_at = self.ticket.commitments[index].met_at;
+        let mut last = met_at;
+        let later: Vec<usize> = (index + 1..self.ticket.commitments.len())
+            .filter(|i| self.ticket.commitments[*i].promise == promise)
+            .collect();
+        // A round that began otherwise belongs to a new life of the ticket: the old one is over and stays as it is.
+        if later.first().is_some_and(|next| Some(self.ticket.commitments[*next].started_at) != met_at) {
+            return;
+        }
+        for next in later {
+            let commitment = &self.ticket.commitments[next];
+            if commitment.outcome == Outcome::Cancelled && Some(commitment.started_at) != last {
+                break;
+            }
+            last = commitment.met_at.or(last);
+            self.strike(next, "上一次反馈未送达，本轮取消");
+        }
+        self.void(index, None, cause);
+        let started = self.ticket.commitments[index].started_at;
+        let mut heard: Vec<(jiff::Timestamp, Option<u32>)> = self
+            .ticket
+            .words
+            .iter()
+            .filter_map(|w| {
+                let at = if promise == Promise::Track {
+                    w.requester_at.zip(w.lead_at).map(|(a, b)| a.max(b))
+                } else {
+                    w.requester_at
+                };
+                at.map(|at| (at, Some(w.id)))
+            })
+            .filter(|(at, _)| *at >= started)
+            .collect();
+        if promise == Promise::Respond
+            && let Some(claimed) = self.ticket.claimed_at.filter(|at| *at >= started)
+        {
+            heard.push((claimed, None));
+        }
+        heard.sort();
+        for (at, word) in heard {
+            let Some(met) = self.meet(promise, at, "其后的答复已送达") else { break };
+            if let Some(word) = word
+                && let Some(word) = self.ticket.words.iter_mut().find(|w| w.id == word)
+            {
+                word.met.push(met);
+            }
+            if promise == Promise::Respond {
+                break;
+            }
+            if self.ticket.state.is_live() {
+                self.start_at(promise, at);
             }
         }
     }

@@ -154,6 +154,9 @@ pub struct Ticket {
     /// Why it stands still.
     #[serde(default)]
     pub suspension: Option<Suspension>,
+    /// When an engineer claimed it.
+    #[serde(default)]
+    pub claimed_at: Option<Timestamp>,
     /// When the engineer last heard that somebody asked after it.
     #[serde(default)]
     pub urged_at: Option<Timestamp>,
@@ -603,6 +606,7 @@ impl Ticket {
             engineer: None,
             assistants: Vec::new(),
             suspension: None,
+            claimed_at: None,
             urged_at: None,
             latest: None,
             solution: None,

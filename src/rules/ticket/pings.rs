@@ -29,17 +29,16 @@ pub struct Ping {
     pub fired: u32,
     /// When it rings next; `None` while it is parked or done.
     pub at: Option<Timestamp>,
+    /// Whether its first word is never held back: a break, or the telling of a major emergency.
+    #[serde(default)]
+    pub urgent: bool,
 }
 
 impl Ticket {
     /// When a ping really rings: an acknowledgement or a mute pushes it back, but never the first word of a break.
     pub(super) fn rings_at(&self, ping: &Ping) -> Option<Timestamp> {
         let at = ping.at?;
-        let breaks = ping.fired == 0
-            && ping
-                .commitment
-                .is_some_and(|id| self.commitments.iter().any(|c| c.id == id && c.due_at.is_some_and(|due| at > due)));
-        if breaks {
+        if ping.urgent && ping.fired == 0 {
             return Some(at);
         }
         let muted = self.muted_until.filter(|until| *until > at);
@@ -89,6 +88,7 @@ impl Stepping<'_> {
                         commitment: Some(id),
                         fired: 0,
                         at: Some(at),
+                        urgent: matches!(step.at, Point::Broken | Point::AfterBroken(_)),
                     });
                 }
             }
@@ -118,6 +118,7 @@ impl Stepping<'_> {
                         commitment: report,
                         fired: 0,
                         at: Some(self.now),
+                        urgent: true,
                     });
                 }
             }
@@ -163,6 +164,12 @@ impl Stepping<'_> {
         let every = SignedDuration::from_millis(escalation.repeat_every.fixed_ms().unwrap_or(600_000));
         let rank = |id: &str| escalation.steps.iter().position(|step| step.id == id).unwrap_or(0);
         let mut told: Vec<(Role, Vec<About>)> = Vec::new();
+        // No step speaks of a break that is not written.
+        for index in 0..self.ticket.commitments.len() {
+            if self.ticket.commitments[index].outcome == Outcome::Running {
+                self.break_if_due(index, now);
+            }
+        }
         self.drop_overtaken();
         for index in 0..self.ticket.pings.len() {
             let ping = &self.ticket.pings[index];
@@ -273,11 +280,6 @@ impl Stepping<'_> {
 
     /// Breaks what is due, fires what rings, closes what nobody answered.
     pub(super) fn alarm(&mut self) {
-        for index in 0..self.ticket.commitments.len() {
-            if self.ticket.commitments[index].outcome == Outcome::Running {
-                self.break_if_due(index, self.now);
-            }
-        }
         self.ring();
         if self.ticket.state == super::State::Resolved && self.ticket.confirm_until.is_some_and(|at| at <= self.now) {
             self.close("解决后在约定时间内没有收到不同意见，自动关闭", true);

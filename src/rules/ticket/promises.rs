@@ -106,7 +106,9 @@ impl Commitment {
     /// Whether it still runs, stands still, or is broken and not made good.
     pub fn is_unsettled(&self) -> bool {
         match self.outcome {
-            Outcome::Running | Outcome::Paused | Outcome::Broken => true,
+            Outcome::Running | Outcome::Paused => true,
+            // A broken promise is owed until it is made good, or until its ticket ends without.
+            Outcome::Broken => self.ended_at.is_none(),
             Outcome::Met | Outcome::MetLate | Outcome::Cancelled => false,
         }
     }
@@ -207,7 +209,15 @@ impl Stepping<'_> {
     pub(super) fn meet_index(&mut self, index: usize, at: Timestamp, cause: &str) -> u32 {
         // The alarm of a promise may not have rung yet when it is met after its due time: it breaks first, at its due time.
         self.break_if_due(index, at);
+        let terms = self.terms;
         let commitment = &mut self.ticket.commitments[index];
+        if let Some(left) = commitment.left_ms.take() {
+            // Met while it stood still: what it had left says when it would have been due.
+            if let Some(pause) = commitment.pauses.last_mut() {
+                pause.1 = at;
+            }
+            commitment.due_at = Some(terms.due(&commitment.calendar, at, left, &[]));
+        }
         commitment.outcome = if commitment.outcome == Outcome::Broken { Outcome::MetLate } else { Outcome::Met };
         commitment.met_at = Some(at);
         commitment.ended_at = Some(at);
@@ -264,22 +274,73 @@ impl Stepping<'_> {
         }
     }
 
-    fn pause(&mut self, index: usize) {
-        self.break_if_due(index, self.now);
+    pub(super) fn pause(&mut self, index: usize) {
+        self.pause_from(index, self.now);
+    }
+
+    /// Lets a promise stand still since `from`: now, or since the ticket was suspended where it runs again meanwhile.
+    fn pause_from(&mut self, index: usize, from: Timestamp) {
+        self.break_if_due(index, from);
         let (terms, now) = (self.terms, self.now);
         let commitment = &mut self.ticket.commitments[index];
         if commitment.outcome != Outcome::Running || !commitment.pauses_with_ticket() {
             return;
         }
+        let from = from.max(commitment.started_at);
+        commitment.pauses.retain(|pause| pause.0 < from);
         let used =
-            terms.calendar(&commitment.calendar).elapsed_with_pauses(commitment.started_at, now, &commitment.pauses);
+            terms.calendar(&commitment.calendar).elapsed_with_pauses(commitment.started_at, from, &commitment.pauses);
         commitment.left_ms = Some((commitment.length_ms - used).max(0));
         commitment.due_at = None;
         commitment.outcome = Outcome::Paused;
-        commitment.pauses.push((now, now));
+        commitment.pauses.push((from, now.max(from)));
         let id = commitment.id;
         self.park_pings(id);
         self.commitment_fact("commitment.paused", index, now);
+    }
+
+    /// Takes a promise out whatever became of it: the word it rested on never arrived.
+    pub(super) fn strike(&mut self, index: usize, cause: &str) {
+        let now = self.now;
+        let commitment = &mut self.ticket.commitments[index];
+        let was = commitment.outcome;
+        if was == Outcome::Cancelled {
+            return;
+        }
+        commitment.outcome = Outcome::Cancelled;
+        commitment.left_ms = None;
+        commitment.met_at = None;
+        commitment.ended_at = Some(now);
+        cause.clone_into(&mut commitment.cause);
+        let id = commitment.id;
+        self.park_pings(id);
+        if matches!(was, Outcome::Met | Outcome::MetLate | Outcome::Broken) {
+            self.commitment_fact("commitment.voided", index, now);
+        }
+        self.commitment_fact("commitment.cancelled", index, now);
+    }
+
+    /// The ticket is over: nothing runs, nothing rings, and what was broken stays so.
+    pub(super) fn end_all(&mut self, cause: &str) {
+        self.cancel_where(|_| true, cause);
+        let now = self.now;
+        for commitment in &mut self.ticket.commitments {
+            if commitment.outcome == Outcome::Broken && commitment.ended_at.is_none() {
+                commitment.ended_at = Some(now);
+            }
+        }
+        for ping in &mut self.ticket.pings {
+            ping.at = None;
+        }
+    }
+
+    /// A ticket that goes on after its end owes again what it left broken then.
+    pub(super) fn owe_again(&mut self, ended: Timestamp) {
+        for commitment in &mut self.ticket.commitments {
+            if commitment.outcome == Outcome::Broken && commitment.ended_at == Some(ended) {
+                commitment.ended_at = None;
+            }
+        }
     }
 
     /// Lets them run again with the service time they had left.
@@ -341,6 +402,12 @@ impl Stepping<'_> {
             ..old.clone()
         };
         next.left_ms = None;
+        if old.outcome == Outcome::Paused
+            && let Some(pause) = next.pauses.last_mut()
+        {
+            // The open pause of the predecessor lasts until now: what it had used stays used.
+            pause.1 = now;
+        }
         let due = terms.due(calendar, next.started_at, length_ms, &next.pauses);
         if due < now {
             next.started_at = now;
@@ -355,11 +422,8 @@ impl Stepping<'_> {
         self.commitment_fact("commitment.started", at, now);
         self.schedule_pings(at);
         if old.outcome == Outcome::Paused {
-            // The open pause of the predecessor is taken up again from here: what it had used stays used.
-            if let Some(pause) = self.ticket.commitments[at].pauses.last_mut() {
-                pause.1 = now;
-            }
-            self.pause(at);
+            let since = self.ticket.suspension.as_ref().map_or(now, |s| s.since);
+            self.pause_from(at, since);
         }
     }
 
@@ -370,19 +434,22 @@ impl Stepping<'_> {
         let was = commitment.outcome;
         let met_at = commitment.met_at.take();
         commitment.ended_at = None;
+        commitment.left_ms = None;
         commitment.cause.clear();
         match was {
             Outcome::MetLate => commitment.outcome = Outcome::Broken,
             Outcome::Met => {
                 commitment.outcome = Outcome::Running;
                 if let Some(from) = pause_from {
-                    commitment.pauses.push((from, now));
-                    commitment.due_at = Some(terms.due(
-                        &commitment.calendar,
+                    let used = terms.calendar(&commitment.calendar).elapsed_with_pauses(
                         commitment.started_at,
-                        commitment.length_ms,
+                        from,
                         &commitment.pauses,
-                    ));
+                    );
+                    commitment.pauses.push((from, now));
+                    // From here with what it had left: a solution on the very due time leaves nothing, and breaks only now.
+                    let left = (commitment.length_ms - used).max(0);
+                    commitment.due_at = Some(terms.due(&commitment.calendar, now, left, &[]));
                 }
             }
             Outcome::Running | Outcome::Paused | Outcome::Broken | Outcome::Cancelled => return,
@@ -397,6 +464,9 @@ impl Stepping<'_> {
         self.fact_with("commitment.voided", cause, data);
         let id = self.ticket.commitments[index].id;
         self.wake_pings(id);
+        if let Some(since) = self.ticket.suspension.as_ref().map(|s| s.since) {
+            self.pause_from(index, since);
+        }
         self.break_if_due(index, now);
     }
 
@@ -406,6 +476,15 @@ impl Stepping<'_> {
             let terms = self.terms;
             let commitment = &mut self.ticket.commitments[index];
             if commitment.outcome != Outcome::Running {
+                continue;
+            }
+            // What adds up under the calendar as it is now stays as it is, however it came about.
+            let used = commitment.due_at.map(|due| {
+                let calendar = terms.calendar(&commitment.calendar);
+                calendar.elapsed_with_pauses(commitment.started_at, due, &commitment.pauses)
+            });
+            let provisional = commitment.due_at.is_some_and(|due| terms.is_provisional(&commitment.calendar, due));
+            if used == Some(commitment.length_ms) && provisional == commitment.provisional {
                 continue;
             }
             let due = terms.due(&commitment.calendar, commitment.started_at, commitment.length_ms, &commitment.pauses);

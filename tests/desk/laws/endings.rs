@@ -77,10 +77,14 @@ fn a_reopening_in_time_voids_the_solution_and_the_clock_goes_on_without_the_time
             // A change while it stood resolved has its own law.
             let ticket = &decision.ticket;
             let same = |c: &&zhishou::rules::ticket::Commitment| {
+                let term = tale.terms.profile.term(c.promise, &ticket.severity);
                 c.severity == ticket.severity
+                    && term.is_some_and(|term| tale.terms.length_ms(term) == c.length_ms)
                     && (c.promise != Promise::Bugfix || ticket.category.as_deref() == Some("bug"))
             };
-            for old in moment.before.commitments.iter().filter(same).filter(|c| solved(c.promise) && c.met_at == Some(since)) {
+            for old in
+                moment.before.commitments.iter().filter(same).filter(|c| solved(c.promise) && c.met_at == Some(since))
+            {
                 let new = find(&decision.ticket, old.id).expect("kept");
                 let name = || format!("#{} {:?}, {}", old.id, old.promise, moment.name());
                 let voided = decision.facts.iter().any(|f| f.kind == "commitment.voided" && f.data["id"] == old.id);

@@ -47,7 +47,7 @@ impl Ledger {
         if self.ended.first().is_some_and(|(at, _)| *at != now) {
             self.ended.clear();
         }
-        if fact.kind == "resumed" {
+        if ["resumed", "closed", "withdrawn", "merged"].contains(&fact.kind) {
             // What was met while it stood still says nothing, but stands still no longer either.
             for entry in self.entries.values_mut().filter(|entry| entry.outcome != Outcome::Paused) {
                 entry.end_pause(fact.at);

@@ -168,8 +168,14 @@ fn a_bounce_voids_its_round_cancels_the_one_it_had_started_and_the_old_due_time_
                     let met_at = old.met_at.expect("met");
                     let heard = moment.before.words.iter().any(|w| w.id != *word && w.requester_at >= old.met_at);
                     let claims = tale.decisions().filter(|(claim, _)| claim.event == Event::Claim);
-                    let claimed = promise == Promise::Respond && claims.into_iter().any(|(claim, _)| claim.at >= met_at);
-                    if heard || claimed || followers.len() > 1 || followers.iter().any(|c| !c.is_unsettled()) || moment.before.rounds > 1 {
+                    let claimed =
+                        promise == Promise::Respond && claims.into_iter().any(|(claim, _)| claim.at >= met_at);
+                    if heard
+                        || claimed
+                        || followers.len() > 1
+                        || followers.iter().any(|c| !c.is_unsettled())
+                        || moment.before.rounds > 1
+                    {
                         continue;
                     }
                     let voided = decision.facts.iter().any(|f| f.kind == "commitment.voided" && f.data["id"] == id);

@@ -241,8 +241,8 @@ pub fn history() -> impl Strategy<Value = History> {
         1 => 0i64..21 * 86_400_000,
     ];
     let steps = prop::collection::vec((gap(), deed()), 1..36);
-    (contracts, 0usize..4, 0usize..4, prop::bool::weighted(0.1), start, ringing, steps)
-        .prop_map(|(contract, severity, category, caller, start_ms, ringing, steps)| History {
+    (contracts, 0usize..4, 0usize..4, prop::bool::weighted(0.1), start, ringing, steps).prop_map(
+        |(contract, severity, category, caller, start_ms, ringing, steps)| History {
             contract,
             severity,
             category,
@@ -250,7 +250,8 @@ pub fn history() -> impl Strategy<Value = History> {
             start_ms,
             ringing,
             steps,
-        })
+        },
+    )
 }
 
 /// One event and what became of it.

@@ -47,14 +47,22 @@ async fn ten_megabytes_in_a_groups_history_do_not_keep_the_channel_from_coming_b
     world.qq.say(AGENCY, "40002", &"啊".repeat(TEN_MB / 3)).await;
     world.qq.was_closed_with(1009).await;
     world.qq.has_connections(0).await;
+    // And something of ordinary size behind it, which only the history knows.
+    world.qq.say_unheard(AGENCY, "40002", "自助查询机也连不上了");
     world.qq.reconnect().await.expect("the desk takes the connection");
     // The history is asked for, and its answer holds the ten megabytes.
     world.qq.was_called("get_group_msg_history", 1).await;
     let closed = world.qq.closes().len();
     world.qq.say(TAX, "40003", "抵押登记打不开了").await;
-    let told = tokio::time::timeout(std::time::Duration::from_secs(5), world.hears(&format!("group:{TAX}"))).await;
+    let patience = std::time::Duration::from_secs(5);
+    let told = tokio::time::timeout(patience, world.hears(&format!("group:{TAX}"))).await;
     assert_eq!(world.qq.closes().len(), closed, "the connection was closed again over the history");
-    assert!(told.is_ok_and(|told| told.text.contains("#2")), "another group is served");
+    assert!(told.is_ok_and(|told| told.text.contains("已受理")), "another group is served");
+    let told = tokio::time::timeout(patience, world.hears(&format!("group:{AGENCY}"))).await;
+    assert!(
+        told.is_ok_and(|told| told.text.contains("自助查询机")),
+        "what stands behind it in the history is caught up"
+    );
 }
 
 #[tokio::test]

@@ -94,11 +94,13 @@ impl Cluster {
                 let _ = tell.send(line);
             }
         });
+        // From here on it is ended however this goes.
+        let cluster = Self { folder, binaries, server };
         let mut heard = Vec::new();
         loop {
             let line = told.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("postgres does not start: {heard:#?}"));
             if line.contains("database system is ready to accept connections") {
-                return Self { folder, binaries, server };
+                return cluster;
             }
             heard.push(line);
         }
