@@ -501,6 +501,7 @@ impl Stepping<'_> {
                     let c = &self.ticket.commitments[index];
                     if c.met_by_solution() && c.met_at == Some(since) {
                         self.void(index, Some(since), "提出人反映仍未解决");
+                        self.break_if_due(index, self.now);
                     }
                 }
                 if let Some(ended) = ended {
@@ -522,6 +523,8 @@ impl Stepping<'_> {
                 }
             }
             Some(_) | None => {
+                // What was left over from the life that has ended is not owed in the new one.
+                self.end_all("确认时间已过，重新计时");
                 self.ticket.rounds += 1;
                 self.start_round();
             }
@@ -589,10 +592,6 @@ impl Stepping<'_> {
             if !self.ticket.leads_reached.contains(lead) {
                 self.ticket.leads_reached.push(lead.clone());
             }
-        }
-        let rank = |id: &str| self.terms.profile.rank(id).unwrap_or(u32::MAX);
-        if rank(&other.severity) < rank(&self.ticket.severity) && !other.severity_assumed {
-            self.severity(&other.severity)?;
         }
         // A promise that stood still is owed from now on: the ticket it goes on in does not stand still.
         let (terms, now) = (self.terms, self.now);
@@ -890,6 +889,7 @@ impl Stepping<'_> {
                 at.map(|at| (at, Some(w.id)))
             })
             .filter(|(at, _)| *at >= started)
+            .filter(|(_, word)| !self.counts_already(*word, promise))
             .collect();
         if promise == Promise::Respond
             && let Some(claimed) = self.ticket.claimed_at.filter(|at| *at >= started)
@@ -911,5 +911,14 @@ impl Stepping<'_> {
                 self.start_at(promise, at);
             }
         }
+        self.break_if_due(index, self.now);
+    }
+
+    /// Whether a word already stands for a round of this promise.
+    fn counts_already(&self, word: Option<u32>, promise: Promise) -> bool {
+        let met = self.ticket.words.iter().find(|w| Some(w.id) == word).map_or(&[][..], |w| &w.met);
+        self.ticket.commitments.iter().any(|c| {
+            c.promise == promise && met.contains(&c.id) && matches!(c.outcome, Outcome::Met | Outcome::MetLate)
+        })
     }
 }

@@ -213,6 +213,7 @@ impl Stepping<'_> {
                 self.hush_earlier(commitment, rank(&step), rank, (!all).then_some(role));
             }
         }
+        self.drop_overtaken();
         for (role, about) in told {
             // The gravest names the message.
             let kind = [Kind::Broken, Kind::Escalation, Kind::Warning]

@@ -209,15 +209,7 @@ impl Stepping<'_> {
     pub(super) fn meet_index(&mut self, index: usize, at: Timestamp, cause: &str) -> u32 {
         // The alarm of a promise may not have rung yet when it is met after its due time: it breaks first, at its due time.
         self.break_if_due(index, at);
-        let terms = self.terms;
         let commitment = &mut self.ticket.commitments[index];
-        if let Some(left) = commitment.left_ms.take() {
-            // Met while it stood still: what it had left says when it would have been due.
-            if let Some(pause) = commitment.pauses.last_mut() {
-                pause.1 = at;
-            }
-            commitment.due_at = Some(terms.due(&commitment.calendar, at, left, &[]));
-        }
         commitment.outcome = if commitment.outcome == Outcome::Broken { Outcome::MetLate } else { Outcome::Met };
         commitment.met_at = Some(at);
         commitment.ended_at = Some(at);
@@ -398,44 +390,56 @@ impl Stepping<'_> {
             length_ms,
             outcome: Outcome::Running,
             ended_at: None,
+            left_ms: None,
             cause: String::new(),
             ..old.clone()
         };
-        next.left_ms = None;
-        if old.outcome == Outcome::Paused
-            && let Some(pause) = next.pauses.last_mut()
-        {
-            // The open pause of the predecessor lasts until now: what it had used stays used.
-            pause.1 = now;
-        }
-        let due = terms.due(calendar, next.started_at, length_ms, &next.pauses);
-        if due < now {
-            next.started_at = now;
-            next.pauses = Vec::new();
-            next.due_at = Some(terms.due(calendar, now, length_ms, &[]));
+        if old.outcome == Outcome::Paused {
+            // What it had used when it came to stand still stays used, counted on the new calendar.
+            let since = old.pauses.last().map_or(now, |pause| pause.0);
+            let count = terms.calendar(calendar);
+            let used = count.elapsed_with_pauses(old.started_at, since, &old.pauses);
+            if used > length_ms {
+                (next.started_at, next.pauses) = (now, vec![(now, now)]);
+                next.left_ms = Some(length_ms);
+            } else {
+                next.left_ms = Some(length_ms - used);
+            }
+            (next.outcome, next.due_at) = (Outcome::Paused, None);
         } else {
+            let due = terms.due(calendar, next.started_at, length_ms, &next.pauses);
+            if due < now {
+                (next.started_at, next.pauses) = (now, Vec::new());
+            }
+            let due = if due < now { terms.due(calendar, now, length_ms, &[]) } else { due };
+            next.provisional = terms.is_provisional(calendar, due);
             next.due_at = Some(due);
         }
-        next.provisional = next.due_at.is_some_and(|due| terms.is_provisional(calendar, due));
         self.ticket.commitments.push(next);
         let at = self.ticket.commitments.len() - 1;
         self.commitment_fact("commitment.started", at, now);
         self.schedule_pings(at);
         if old.outcome == Outcome::Paused {
-            let since = self.ticket.suspension.as_ref().map_or(now, |s| s.since);
-            self.pause_from(at, since);
+            self.commitment_fact("commitment.paused", at, now);
         }
     }
 
-    /// Takes the `met` of a promise back: it runs again to `due`, or is broken if that has passed.
+    /// Takes the `met` of a promise back: it runs again to its due time. Whether that has passed is for the caller to settle
+    /// ([`Self::break_if_due`]), once what else may have met it is counted.
     pub(super) fn void(&mut self, index: usize, pause_from: Option<Timestamp>, cause: &str) {
         let (terms, now) = (self.terms, self.now);
         let commitment = &mut self.ticket.commitments[index];
         let was = commitment.outcome;
         let met_at = commitment.met_at.take();
         commitment.ended_at = None;
-        commitment.left_ms = None;
         commitment.cause.clear();
+        if let Some(left) = commitment.left_ms.take() {
+            // It was met while it stood still: it has what it had left then.
+            if let Some(pause) = commitment.pauses.last_mut() {
+                pause.1 = now;
+            }
+            commitment.due_at = Some(terms.due(&commitment.calendar, now, left, &[]));
+        }
         match was {
             Outcome::MetLate => commitment.outcome = Outcome::Broken,
             Outcome::Met => {
@@ -467,7 +471,6 @@ impl Stepping<'_> {
         if let Some(since) = self.ticket.suspension.as_ref().map(|s| s.since) {
             self.pause_from(index, since);
         }
-        self.break_if_due(index, now);
     }
 
     /// Open due times computed again because a calendar changed, each with a record of its own.
