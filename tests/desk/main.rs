@@ -1,3 +1,8 @@
 //! One binary: stories, laws, real peers, and the walls.
 
 mod clock;
+mod laws;
+mod peers;
+mod rehearse;
+mod store;
+mod tidy;

@@ -419,9 +419,6 @@ impl Stepping<'_> {
         let at = self.ticket.commitments.len() - 1;
         self.commitment_fact("commitment.started", at, now);
         self.schedule_pings(at);
-        if old.outcome == Outcome::Paused {
-            self.commitment_fact("commitment.paused", at, now);
-        }
     }
 
     /// Takes the `met` of a promise back: it runs again to its due time. Whether that has passed is for the caller to settle

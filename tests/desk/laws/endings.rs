@@ -38,10 +38,8 @@ fn a_late_reopening_starts_a_new_round_of_promises() {
             }
             let ticket = &decision.ticket;
             let mut promised = vec![Promise::Respond, Promise::Feedback, Promise::Resolve];
-            match ticket.category.as_deref() {
-                Some("bug") => promised.push(Promise::Bugfix),
-                Some("configure") => promised.push(Promise::Configure),
-                _ => {}
+            if ticket.category.as_deref() == Some("bug") {
+                promised.push(Promise::Bugfix);
             }
             if ticket.is_major(&tale.terms) {
                 promised.extend([Promise::Report, Promise::Track]);

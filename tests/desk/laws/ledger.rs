@@ -152,9 +152,14 @@ impl Ledger {
             inherited: inherited || old.is_some_and(|old| old.inherited),
             voided_at: None,
         };
-        entry.end_pause(now);
-        if entry.due_at.is_none() {
+        if entry.due_at.is_some() {
+            entry.end_pause(now);
+        } else {
+            // A successor of what stands still goes on standing still, in the same pause.
             entry.outcome = Outcome::Paused;
+            if entry.pauses.last().is_none_or(|pause| pause.1 != Timestamp::MAX) {
+                entry.pauses.push((now, Timestamp::MAX));
+            }
         }
         self.entries.insert(id, entry);
         Ok(())

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use zhishou::rules::length::Point;
 use zhishou::rules::notice::Kind;
-use zhishou::rules::profile::Role;
+use zhishou::rules::profile::{Promise, Role};
 use zhishou::rules::ticket::{About, Audience, Decision, Event, Outcome, Ticket};
 
 use super::world::{Moment, Ringing, Tale, Verdict, find, hold, hold_cases};
@@ -147,7 +147,7 @@ fn the_lead_hears_of_every_break_at_once() {
                     *to == Audience::Role(Role::Lead)
                         && about.kind == Kind::Broken
                         && about.round == 1
-                        && about.commitment.map(|p| p.id()) == fact.data["commitment"].as_str()
+                        && about.commitment.map(Promise::id) == fact.data["commitment"].as_str()
                 });
                 prop_assert!(heard, "{}: {:?}", moment.name(), fact.data);
             }

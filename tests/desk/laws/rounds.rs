@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use zhishou::rules::profile::Promise;
-use zhishou::rules::ticket::{Event, Outcome, Proof, State, Ticket};
+use zhishou::rules::ticket::{Commitment, Event, Outcome, Proof, State, Ticket};
 
 use super::world::{Tale, find, hold, owed, solved};
 
@@ -118,8 +118,8 @@ fn the_next_round_starts_exactly_when_the_last_was_met() {
                 continue;
             }
             for promise in REPEATING {
-                let last = |c: &&zhishou::rules::ticket::Commitment| {
-                    find(&moment.before, c.id).is_some_and(|old| old.is_unsettled()) && !c.is_unsettled()
+                let last = |c: &&Commitment| {
+                    find(&moment.before, c.id).is_some_and(Commitment::is_unsettled) && !c.is_unsettled()
                 };
                 let of = || decision.ticket.commitments.iter().filter(|c| c.promise == promise);
                 let ended: Vec<_> = of().filter(last).collect();
@@ -165,7 +165,8 @@ fn a_bounce_voids_its_round_cancels_the_one_it_had_started_and_the_old_due_time_
                     };
                     let followers: Vec<_> = of().filter(|c| c.id != id).collect();
                     // Where a later word or a claim has come meanwhile, or the ticket began anew, the case is another law's.
-                    let met_at = old.met_at.expect("met");
+                    // One that is not met any more was struck by an earlier bounce.
+                    let Some(met_at) = old.met_at else { continue };
                     let heard = moment.before.words.iter().any(|w| w.id != *word && w.requester_at >= old.met_at);
                     let claims = tale.decisions().filter(|(claim, _)| claim.event == Event::Claim);
                     let claimed =

@@ -272,14 +272,12 @@ impl Moment {
 
     /// In a word, for messages.
     pub fn name(&self) -> String {
-        let mut event = match &self.event {
+        let event = match &self.event {
             Event::Absorb { .. } => "Absorb".to_owned(),
             other => format!("{other:?}"),
         };
-        if let Err(refusal) = &self.became {
-            event.push_str(&format!(" refused: {refusal:?}"));
-        }
-        format!("{} {event}", shanghai(self.at))
+        let refused = self.became.as_ref().err().map(|refusal| format!(" refused: {refusal:?}")).unwrap_or_default();
+        format!("{} {event}{refused}", shanghai(self.at))
     }
 }
 

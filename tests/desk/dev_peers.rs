@@ -1,5 +1,0 @@
-//! Temporary: while this module is being written.
-
-mod peers;
-mod store;
-mod tidy;

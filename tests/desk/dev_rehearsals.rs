@@ -1,3 +1,0 @@
-//! Temporary: while this module is being written.
-
-mod rehearse;
