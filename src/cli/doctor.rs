@@ -132,7 +132,7 @@ pub(super) async fn doctor(settings: &Settings) -> Result<(), Failure> {
     for row in store.failed(10).await.map_err(Failure::work)? {
         say!("    {} → {}（{}）", row.kind, row.conversation, row.ticket);
     }
-    let late = store.next_alarm().await.map_err(Failure::work)?.map_or(0, |next| desk.now().as_millisecond() - next);
+    let late = desk.next_alarm().await.map_err(Failure::work)?.map_or(0, |next| desk.now().as_millisecond() - next);
     report(
         late < 60_000,
         "时限提醒",

@@ -99,14 +99,15 @@ pub(super) fn onebot_keys(
 pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
     let movable = settings.clock_movable();
     let clock = Arc::new(SystemClock::default());
+    // The port before the database: a second desk by mistake must not touch what the first one holds.
+    let listener = tokio::net::TcpListener::bind(&settings.listen).await.map_err(|error| {
+        Failure::work(format!("无法监听 {}：{error}。请在 [console] listen 换一个端口", settings.listen))
+    })?;
     let desk = open(&settings, clock.clone(), true).await?;
     if movable && desk.directory().file().person.is_empty() {
         furnish(&desk).await?;
     }
     desk.recompute().await.map_err(Failure::work)?;
-    let listener = tokio::net::TcpListener::bind(&settings.listen).await.map_err(|error| {
-        Failure::work(format!("无法监听 {}：{error}。请在 [console] listen 换一个端口", settings.listen))
-    })?;
     let address = listener.local_addr().map_err(Failure::work)?;
     let console = Console {
         desk: desk.clone(),

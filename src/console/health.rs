@@ -26,7 +26,7 @@ pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
     let facts = async {
         let (pending, oldest) = desk.store().inbox_backlog().await?;
         let (waiting, failed) = desk.store().outbox_counts().await?;
-        let next = desk.store().next_alarm().await?;
+        let next = desk.next_alarm().await?;
         Ok::<_, crate::store::StoreError>((pending, oldest, waiting, failed, next))
     };
     let (pending, oldest, waiting, failed, next) = match facts.await {

@@ -91,7 +91,7 @@ async fn state(State(console): Shared) -> Response {
 }
 
 async fn next_due(desk: &Desk) -> Result<Option<i64>, crate::store::StoreError> {
-    desk.store().next_alarm().await
+    desk.next_alarm().await
 }
 
 async fn state_json(console: &Console) -> Result<Value, crate::store::StoreError> {

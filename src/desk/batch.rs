@@ -160,7 +160,7 @@ impl<'d> Batch<'d> {
     }
 
     pub(super) async fn load_due(&mut self, limit: usize) -> Result<Vec<TicketKey>, StoreError> {
-        let rows = self.write.tickets_due(self.now.as_millisecond(), limit).await?;
+        let rows = self.write.tickets_due(&self.desk.contract_ids(), self.now.as_millisecond(), limit).await?;
         let keys = rows.iter().map(|(t, _)| TicketKey { contract: t.contract.clone(), number: t.number }).collect();
         self.keep(rows);
         Ok(keys)

@@ -39,7 +39,7 @@ impl Desk {
             }
         }
         self.sweep().await?;
-        let next = self.store.next_alarm().await?.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let next = self.next_alarm().await?.and_then(|ms| Timestamp::from_millisecond(ms).ok());
         Ok(Tick { done, next })
     }
 
@@ -181,15 +181,18 @@ impl Desk {
 /// Whether the same may work in a moment: the database is away, or another instance was faster.
 fn is_passing(error: &DeskError) -> bool {
     match error {
-        DeskError::Store(StoreError::Unavailable { source, .. }) => source.as_database_error().is_none_or(|e| {
-            // Locked, full, read-only, serialisation: all pass. What is wrong with a value does not.
-            matches!(
-                e.code().as_deref(),
-                Some("5" | "6" | "8" | "10" | "13" | "517" | "40001" | "40P01" | "53100" | "57P01")
-            )
-        }),
+        DeskError::Store(StoreError::Unavailable { source, .. }) => {
+            source.as_database_error().is_none_or(|e| passes(e.code().as_deref().unwrap_or_default()))
+        }
         DeskError::Store(StoreError::Conflict(_)) => true,
         DeskError::Store(StoreError::Corrupt { .. } | StoreError::Migration(_) | StoreError::Url(_))
         | DeskError::Library(_) => false,
     }
+}
+
+/// Codes of states that pass: locked, busy, full, read-only, input and output (SQLite's low byte says the family), and on
+/// PostgreSQL serialisation, dead locks, a full disk and a server that stops. What is wrong with a value does not pass.
+fn passes(code: &str) -> bool {
+    let family = code.parse::<u32>().ok().filter(|_| code.len() < 5).map(|code| code & 0xff);
+    matches!(family, Some(5 | 6 | 8 | 10 | 13)) || matches!(code, "40001" | "40P01" | "53100" | "57P01")
 }

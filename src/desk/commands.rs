@@ -1,17 +1,18 @@
 //! Chat commands: which ticket is meant, whether this person may, what it does, and what is answered.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::json;
 use zhishou_intents::{Command, CommandName, Speaker, TicketRef, Who, duration_minutes};
 
 use super::DeskError;
 use super::batch::{Batch, Disposition};
+use super::change::{change_parts, part_zh};
 use super::occasion::{shorten, summary};
 use super::said::Said;
 use super::take::{Message, Outcome, Question, command_text};
 use crate::rules::directory::{Maintenance, Swap};
 use crate::rules::notice::Kind;
-use crate::rules::profile::{ChangePart, Promise};
+use crate::rules::profile::Promise;
 use crate::rules::ticket::{Actor, Event, Opening, Refusal, State, Ticket};
 use crate::rules::when;
 use crate::store::{DirectoryRow, TicketKey};
@@ -649,14 +650,6 @@ fn commanded(key: &TicketKey, why: &str) -> Outcome {
     Outcome::new(Disposition::Commanded, Some(key.clone()), format!("{why}；"))
 }
 
-fn part_zh(part: ChangePart) -> &'static str {
-    match part {
-        ChangePart::Plan => "变更方案",
-        ChangePart::Emergency => "应急预案",
-        ChangePart::Rollback => "回退方案",
-    }
-}
-
 /// Commands that may mean a ticket which is nobody's or somebody else's.
 fn reaches_beyond(name: CommandName) -> bool {
     matches!(name, CommandName::Claim | CommandName::Dispatch | CommandName::ConfirmReport | CommandName::Mute)
@@ -680,45 +673,4 @@ fn fits(name: CommandName, message: &Message) -> impl Fn(&Ticket) -> bool + use<
         CommandName::Close | CommandName::Withdraw | CommandName::Urge | CommandName::Status => !ticket.state.is_over(),
         _ => ticket.state.is_live(),
     }
-}
-
-/// Parts of a change request, and its window.
-type Changed = (Vec<(ChangePart, String)>, Option<(Timestamp, Timestamp)>);
-
-/// The parts of a change request in a text like `方案：… 应急：… 回退：… 时间：10月8日 20:00-22:00`.
-fn change_parts(text: &str, now: Timestamp, message: &Message) -> Changed {
-    const LABELS: [(&str, Option<ChangePart>); 9] = [
-        ("变更方案", Some(ChangePart::Plan)),
-        ("方案", Some(ChangePart::Plan)),
-        ("应急预案", Some(ChangePart::Emergency)),
-        ("应急", Some(ChangePart::Emergency)),
-        ("回退方案", Some(ChangePart::Rollback)),
-        ("回退", Some(ChangePart::Rollback)),
-        ("回滚", Some(ChangePart::Rollback)),
-        ("时间", None),
-        ("窗口", None),
-    ];
-    let mut marks: Vec<(usize, usize, Option<ChangePart>)> = Vec::new();
-    for (label, part) in LABELS {
-        for colon in ["：", ":"] {
-            let full = format!("{label}{colon}");
-            for (at, _) in text.match_indices(&full) {
-                if !marks.iter().any(|(from, to, _)| at < *to && at + full.len() > *from) {
-                    marks.push((at, at + full.len(), part));
-                }
-            }
-        }
-    }
-    marks.sort_by_key(|(at, ..)| *at);
-    let (mut parts, mut window) = (Vec::new(), None);
-    for (index, (_, from, part)) in marks.iter().enumerate() {
-        let until = marks.get(index + 1).map_or(text.len(), |(at, ..)| *at);
-        let value = text[*from..until].trim().trim_end_matches(['；', ';', '，', ',']).trim();
-        match part {
-            Some(part) if !value.is_empty() => parts.push((*part, value.to_owned())),
-            Some(_) => {}
-            None => window = when::window(value, message.terms.date(now), &message.terms.profile.timezone),
-        }
-    }
-    (parts, window)
 }

@@ -10,6 +10,7 @@ use zhishou_adapters::{Channel, Receipt, Retry, SendError};
 use super::batch::Batch;
 use super::said::Said;
 use super::{Desk, DeskError};
+use crate::clock::Clock;
 use crate::rules::notice::Kind;
 use crate::rules::ticket::{Actor, Event, Fact};
 use crate::store::{OutboxRow, OutboxState, Settled, TicketKey};
@@ -20,6 +21,10 @@ const MOST: usize = 128;
 const CLAIM_MS: i64 = 180_000;
 /// After a send without an answer: when the platform is asked.
 pub const RECHECK_MS: i64 = 20_000;
+/// How often the platform is asked about one message before a person has to.
+const LOOKS: i64 = 15;
+/// A lane is left after this share of its claim, so that nobody else takes over what it is still sending.
+const LANE_MS: i64 = CLAIM_MS / 3;
 /// Pauses between tries of one message; the last repeats.
 const BACKOFF_MS: [i64; 7] = [2_000, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000];
 /// A message that could not be sent for this long has failed, visibly.
@@ -29,6 +34,8 @@ const GIVE_UP_MS: i64 = 24 * 3_600_000;
 enum Came {
     Taken(Receipt),
     NotThere,
+    /// Not tried: something before it is stuck, or the lane's time is up.
+    Untried,
     Failed(SendError),
 }
 
@@ -52,7 +59,7 @@ impl Desk {
                 break;
             }
             // Side by side, but begun in the order of the decisions: a rehearsal says the same each time.
-            let lanes = self.lanes(claimed).into_iter().map(|(channel, rows)| send_lane(channel, rows));
+            let lanes = self.lanes(claimed).into_iter().map(|lane| send_lane(lane, self.clock.clone()));
             let tried: Vec<Tried> = futures_util::future::join_all(lanes).await.into_iter().flatten().collect();
             done += tried.len();
             self.settle(tried).await?;
@@ -96,7 +103,9 @@ impl Desk {
         let now = batch.now.as_millisecond();
         let mut settled = Vec::with_capacity(tried.len());
         let mut proofs: Vec<(TicketKey, Said, String)> = Vec::new();
-        let mut lost: Vec<(TicketKey, Said, String, String)> = Vec::new();
+        let known = self.known_ids(&mut batch, &tried).await?;
+        let mut fresh = std::collections::HashSet::new();
+        let mut lost: Vec<(TicketKey, Said, OutboxRow, String)> = Vec::new();
         for Tried { row, mut said, result } in tried {
             let mut next = Settled {
                 id: row.id.clone(),
@@ -109,12 +118,22 @@ impl Desk {
                 problem: String::new(),
                 body: row.body.clone(),
             };
+            // Words said twice look alike on the platform: one that another row stands for is not this one.
+            let another = |id: &str| known.contains(&(row.conversation.clone(), id.to_owned()));
+            let result = match result {
+                Came::Taken(receipt) if row.state == OutboxState::Looking => {
+                    let id = receipt.external_id.clone().unwrap_or_default();
+                    let theirs = !id.is_empty() && (another(&id) || !fresh.insert((row.conversation.clone(), id)));
+                    if theirs { Came::NotThere } else { Came::Taken(receipt) }
+                }
+                result => result,
+            };
             match result {
                 Came::Taken(receipt) => {
                     next.taken_at_ms = now;
                     next.external_id = receipt.external_id.unwrap_or_default();
                     if let Some(key) = said.ticket.clone().filter(|_| !said.proofs.is_empty()) {
-                        proofs.push((key, said, row.conversation));
+                        proofs.push((key, said, row.id.clone()));
                     }
                 }
                 Came::NotThere => {
@@ -122,13 +141,18 @@ impl Desk {
                     next.state = OutboxState::Ready;
                     next.send_at_ms = now;
                 }
+                Came::Untried => {
+                    let looked = row.state == OutboxState::Looking;
+                    next.state = if looked { OutboxState::Perhaps } else { OutboxState::Ready };
+                    next.attempts = row.attempts;
+                }
                 Came::Failed(error) => {
                     next.problem = error.to_string();
                     after_failure(&row, &mut said, &error, now, &mut next);
                     if next.state == OutboxState::Failed
                         && let Some(key) = said.ticket.clone()
                     {
-                        lost.push((key, said, row.conversation, next.problem.clone()));
+                        lost.push((key, said, row.clone(), next.problem.clone()));
                     }
                 }
             }
@@ -138,18 +162,40 @@ impl Desk {
         let keys: Vec<TicketKey> =
             proofs.iter().map(|(key, ..)| key.clone()).chain(lost.iter().map(|(key, ..)| key.clone())).collect();
         batch.load(&keys).await?;
-        for (key, said, conversation) in proofs {
-            batch.caused_by(&format!("taken|{}|{}|{now}", key.text(), conversation));
+        for (key, said, id) in proofs {
+            batch.caused_by(&format!("taken|{id}|{now}"));
             let other_way = said.way > 0;
             for proof in said.proofs {
                 // A proof for a ticket that is over proves nothing any more, and harms nothing.
                 let _ = batch.decide(&key, &Event::Delivered { proof, other_way }, &Actor::desk(), None).await?;
             }
         }
-        for (key, said, conversation, problem) in lost {
-            undelivered(&mut batch, &key, &said, &conversation, &problem).await?;
+        for (key, said, row, problem) in lost {
+            batch.caused_by(&format!("lost|{}", row.id));
+            undelivered(&mut batch, &key, &said, &row.conversation, &problem).await?;
         }
         batch.finish().await
+    }
+
+    /// Which of the found platform ids already stand for another message.
+    async fn known_ids(
+        &self,
+        batch: &mut Batch<'_>,
+        tried: &[Tried],
+    ) -> Result<std::collections::HashSet<(String, String)>, DeskError> {
+        let found: Vec<(String, String)> = tried
+            .iter()
+            .filter(|t| t.row.state == OutboxState::Looking)
+            .filter_map(|t| match &t.result {
+                Came::Taken(receipt) => Some((t.row.conversation.clone(), receipt.external_id.clone()?)),
+                Came::NotThere | Came::Untried | Came::Failed(_) => None,
+            })
+            .collect();
+        if found.is_empty() {
+            return Ok(std::collections::HashSet::new());
+        }
+        let rows = batch.write().outbox_quoted(&found).await?;
+        Ok(rows.into_iter().map(|(conversation, id, ..)| (conversation, id)).collect())
     }
 
     /// Runs the outbox until `stop`.
@@ -197,9 +243,9 @@ impl Desk {
     async fn turn(self: &std::sync::Arc<Self>, lanes: &mut JoinSet<Vec<Tried>>) -> Result<i64, DeskError> {
         let rows = self.claim().await?;
         if !rows.is_empty() {
-            for (channel, rows) in self.lanes(rows) {
+            for lane in self.lanes(rows) {
                 // A lane that panics leaves its rows claimed; they are looked for when the claim runs out.
-                lanes.spawn(send_lane(channel, rows));
+                lanes.spawn(send_lane(lane, self.clock.clone()));
             }
             return Ok(0);
         }
@@ -214,6 +260,11 @@ fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, 
     let step = usize::try_from(row.attempts).unwrap_or(usize::MAX).min(BACKOFF_MS.len() - 1);
     let another = !said.ways.is_empty() && said.way + 1 < said.ways.len();
     match error.retry() {
+        Retry::Look if row.state == OutboxState::Looking && row.attempts >= LOOKS => {
+            // Nobody can tell, and what is said after it cannot wait for ever: visible, for a person to settle.
+            next.state = OutboxState::Failed;
+            next.problem = "无法确认是否送达，请人工核实".to_owned();
+        }
         Retry::Look => {
             next.state = OutboxState::Perhaps;
             next.send_at_ms = now + RECHECK_MS;
@@ -221,8 +272,8 @@ fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, 
         Retry::After(pause) => {
             next.state = OutboxState::Ready;
             next.send_at_ms = now + i64::try_from(pause.as_millis()).unwrap_or(BACKOFF_MS[6]).max(1);
-            // Being asked to wait is no failure of the message.
-            next.attempts = row.attempts;
+            // Being asked to wait is no failure of the message; what is said after it waits behind it.
+            next.attempts = row.attempts.max(1);
         }
         // Only what is for a person has other ways; a conversation waits for its own channel.
         Retry::Backoff | Retry::Never if another => {
@@ -255,7 +306,6 @@ async fn undelivered(
     conversation: &str,
     problem: &str,
 ) -> Result<(), DeskError> {
-    batch.caused_by(&format!("lost|{}|{}|{}", key.text(), conversation, batch.now.as_millisecond()));
     let fact = Fact {
         kind: "undelivered",
         by: Actor::desk(),
@@ -278,7 +328,8 @@ async fn undelivered(
     Ok(())
 }
 
-async fn send_lane(channel: Option<std::sync::Arc<dyn Channel>>, rows: Vec<OutboxRow>) -> Vec<Tried> {
+async fn send_lane((channel, rows): Lane, clock: std::sync::Arc<dyn Clock>) -> Vec<Tried> {
+    let until = clock.now().as_millisecond() + LANE_MS;
     let mut tried = Vec::with_capacity(rows.len());
     let mut stuck = false;
     for row in rows {
@@ -292,11 +343,10 @@ async fn send_lane(channel: Option<std::sync::Arc<dyn Channel>>, rows: Vec<Outbo
                 continue;
             }
         };
+        stuck = stuck || clock.now().as_millisecond() > until;
         let result = match &channel {
             // What has other ways is tried all the same: an escalation waits behind nothing.
-            _ if stuck && said.ways.len() < 2 => {
-                Came::Failed(SendError::Throttled { retry_after: std::time::Duration::from_millis(1) })
-            }
+            _ if stuck && said.ways.len() < 2 => Came::Untried,
             None => {
                 Came::Failed(SendError::Refused { code: 0, text: "没有这个渠道，请检查配置".to_owned() })
             }

@@ -39,7 +39,11 @@ impl Desk {
         }
         // A database text holds no NUL, and a control character has no business in a ticket.
         inbound.text.retain(|c| c == '\n' || c == '\t' || !c.is_control());
-        inbound.sender_name.retain(|c| !c.is_control());
+        for field in
+            [&mut inbound.sender_name, &mut inbound.sender, &mut inbound.external_id, &mut inbound.conversation]
+        {
+            field.retain(|c| !c.is_control());
+        }
         let now = self.now();
         let body = serde_json::to_string(&inbound).map_err(|error| InboxError::Refused(error.to_string()))?;
         let row = NewInbound {
@@ -101,6 +105,14 @@ impl Desk {
         Ok(())
     }
 
+    /// What was held back in a conversation may go out.
+    async fn let_out(&self, conversation: &str) -> Result<(), DeskError> {
+        let mut write = self.store.write().await?;
+        write.outbox_hasten(conversation, self.now().as_millisecond()).await?;
+        write.commit().await?;
+        Ok(())
+    }
+
     /// A message was taken back on its platform: the ticket and what was captured stay, the fact is noted.
     async fn recalled(&self, channel: &str, conversation: &str, external_id: &str) -> Result<(), DeskError> {
         let mut batch = super::batch::Batch::begin(self).await?;
@@ -139,7 +151,11 @@ impl Inbox for Desk {
                 Ok(())
             }
             Event::Muted { conversation, until } => {
-                tracing::warn!(channel, conversation, ?until, "muted in a conversation; its messages wait");
+                tracing::warn!(channel, conversation, ?until, "a conversation was muted or may be spoken in again");
+                if until.is_none() {
+                    let name = format!("{channel}:{conversation}");
+                    self.let_out(&name).await.map_err(|error| InboxError::Unavailable(error.to_string()))?;
+                }
                 self.mail.notify_one();
                 Ok(())
             }

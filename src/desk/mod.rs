@@ -4,6 +4,7 @@
 //! chat, alarms, deliveries and the console have the same rules and the same record.
 
 mod batch;
+mod change;
 mod clockwork;
 mod commands;
 mod dispatch;
@@ -148,6 +149,16 @@ impl Desk {
     /// The contracts, by id.
     pub fn contracts(&self) -> impl Iterator<Item = &Contract> {
         self.contracts.values()
+    }
+
+    /// Ids of the contracts. What belongs to one that was taken out of the configuration stands still and is kept.
+    pub(crate) fn contract_ids(&self) -> Vec<String> {
+        self.contracts.keys().cloned().collect()
+    }
+
+    /// When the next alarm rings, in milliseconds.
+    pub async fn next_alarm(&self) -> Result<Option<i64>, StoreError> {
+        self.store.next_alarm(&self.contract_ids()).await
     }
 
     /// The contract called `id`.

@@ -62,6 +62,11 @@ impl Message {
         self.speaker != Speaker::Requester
     }
 
+    /// When it counts as written: now, or for what was caught up after a gap, when it was.
+    pub(super) fn when(&self, now: jiff::Timestamp) -> jiff::Timestamp {
+        if self.inbound.recovered { self.inbound.sent_at.min(now) } else { now }
+    }
+
     /// Whether a ticket is one this person may see and speak of.
     pub(super) fn may_see(&self, ticket: &Ticket) -> bool {
         match &self.person {
@@ -232,7 +237,7 @@ impl Batch<'_> {
                 && own
                     .iter()
                     .filter(here)
-                    .any(|t| t.state.is_live() && self.now - t.touched_at.max(t.opened_at) < BURST),
+                    .any(|t| t.state.is_live() && message.when(self.now) - t.touched_at.max(t.opened_at) < BURST),
             awaits_confirmation: !message.is_staff() && own.iter().any(|t| t.state == State::Resolved),
             awaits_supply: !message.is_staff() && own.iter().any(|t| t.state == State::Suspended),
             quotes_ticket: message.quoted.is_some(),
@@ -448,7 +453,7 @@ impl Batch<'_> {
         // Bursts belong together, and the same words twice are one report.
         let burst = self.own_ticket(message, |t| {
             t.state.is_live()
-                && self.now - t.touched_at.max(t.opened_at) < BURST
+                && message.when(self.now) - t.touched_at.max(t.opened_at) < BURST
                 && (!routing.new_object || t.text.iter().any(|said| said.trim() == text.trim()))
         });
         if let Some(key) = burst {

@@ -47,7 +47,10 @@ statements! {
                              r.value ->> 7 AS h, r.value ->> 8 AS i FROM" rows
              ") AS d WHERE outbox.id = d.id AND outbox.state IN ('sending', 'looking')";
     /// Forgets the claims of a process that is no more.
-    RELEASE = "UPDATE outbox SET claimed_until_ms = 1 WHERE claimed_until_ms > 1";
+    RELEASE = "UPDATE outbox SET claimed_until_ms = 1 WHERE claimed_until_ms > 0 AND claimed_until_ms > 1";
+    /// Lets out at once what was held back in a conversation.
+    HASTEN = "UPDATE outbox SET send_at_ms = $2 WHERE conversation = $1 AND send_at_ms > $2 AND problem <> ''
+                 AND state IN ('ready', 'sending', 'perhaps', 'looking') AND state = 'ready'";
     /// When the next message is due that no other of its lane holds up.
     NEXT = "SELECT o.send_at_ms FROM outbox AS o
              WHERE o.state IN ('ready', 'sending', 'perhaps', 'looking') AND o.state IN ('ready', 'perhaps')
@@ -272,6 +275,12 @@ impl Write {
     pub async fn outbox_release(&mut self) -> Result<u64, StoreError> {
         let query = self.query(&RELEASE);
         self.run(&RELEASE, query).await
+    }
+
+    /// Lets out at once what was held back in a conversation (full name).
+    pub async fn outbox_hasten(&mut self, conversation: &str, now_ms: i64) -> Result<u64, StoreError> {
+        let query = self.query(&HASTEN).bind(conversation.to_owned()).bind(now_ms);
+        self.run(&HASTEN, query).await
     }
 
     /// Messages of ours by conversation and external id: `(conversation, external_id, ticket, kind, body)`.

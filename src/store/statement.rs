@@ -49,7 +49,7 @@ macro_rules! statements {
         $crate::store::statement::Statement {
             name: stringify!($name),
             sqlite: concat!($before, " json_each($1) AS r ", $after),
-            postgres: concat!($before, " jsonb_array_elements(CAST($1 AS jsonb)) AS r(value) ", $after),
+            postgres: concat!($before, " jsonb_array_elements(CAST(CAST($1 AS text) AS jsonb)) AS r(value) ", $after),
         }
     };
     (@one $name:ident, $before:literal, hold, $after:literal) => {

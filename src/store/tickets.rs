@@ -35,11 +35,14 @@ statements! {
     /// Live tickets about a system of a contract, opened lately.
     LIKE = "SELECT body, version FROM ticket WHERE contract = $1 AND system = $2 AND system <> '' AND opened_at_ms >= $3
              ORDER BY opened_at_ms LIMIT 50";
-    /// Tickets whose alarm has come, earliest first.
-    DUE = "SELECT body, version FROM ticket WHERE alarm_at_ms > 0 AND alarm_at_ms <= $1 ORDER BY alarm_at_ms LIMIT $2"
-          locked "";
-    /// When the next alarm comes.
-    NEXT_ALARM = "SELECT alarm_at_ms FROM ticket WHERE alarm_at_ms > 0 ORDER BY alarm_at_ms LIMIT 1";
+    /// Tickets of these contracts whose alarm has come, earliest first.
+    DUE = "SELECT t.body, t.version FROM ticket AS t
+            WHERE t.alarm_at_ms > 0 AND t.alarm_at_ms <= $2 AND t.contract || '' IN (SELECT r.value ->> 0 FROM" rows
+          ") ORDER BY t.alarm_at_ms LIMIT $3";
+    /// When the next alarm of these contracts comes.
+    NEXT_ALARM = "SELECT t.alarm_at_ms FROM ticket AS t
+                   WHERE t.alarm_at_ms > 0 AND t.contract || '' IN (SELECT r.value ->> 0 FROM" rows
+                 ") ORDER BY t.alarm_at_ms LIMIT 1";
     /// Writes tickets: new ones, and changed ones whose version is the one that was read.
     SAVE = "INSERT INTO ticket (id, contract, number, state, conversation, engineer, system, opened_at_ms, recent_until_ms,
                                 alarm_at_ms, version, body, requester)
@@ -240,9 +243,16 @@ impl Write {
         self.rows(&LIKE, query).await?.iter().map(ticket_at).collect()
     }
 
-    /// Tickets whose alarm has come, earliest first.
-    pub async fn tickets_due(&mut self, now_ms: i64, limit: usize) -> Result<Vec<(Ticket, i64)>, StoreError> {
-        let query = self.query(&DUE).bind(now_ms).bind(i64::try_from(limit).unwrap_or(MOST));
+    /// Tickets of these contracts whose alarm has come, earliest first.
+    pub async fn tickets_due(
+        &mut self,
+        contracts: &[String],
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<(Ticket, i64)>, StoreError> {
+        let rows: Vec<_> = contracts.iter().map(|id| [id]).collect();
+        let limit = i64::try_from(limit).unwrap_or(MOST);
+        let query = self.query(&DUE).bind(json_rows(&rows)).bind(now_ms).bind(limit);
         self.rows(&DUE, query).await?.iter().map(ticket_at).collect()
     }
 
@@ -318,10 +328,11 @@ impl Write {
 }
 
 impl Store {
-    /// When the next alarm of any ticket comes, in milliseconds.
-    pub async fn next_alarm(&self) -> Result<Option<i64>, StoreError> {
-        let rows = self.rows(&NEXT_ALARM, sqlx::query(NEXT_ALARM.on(self.engine))).await?;
-        Ok(rows.first().map(|row| number_at(row, 0)))
+    /// When the next alarm of these contracts comes, in milliseconds.
+    pub async fn next_alarm(&self, contracts: &[String]) -> Result<Option<i64>, StoreError> {
+        let rows: Vec<_> = contracts.iter().map(|id| [id]).collect();
+        let query = sqlx::query(NEXT_ALARM.on(self.engine)).bind(json_rows(&rows));
+        Ok(self.rows(&NEXT_ALARM, query).await?.first().map(|row| number_at(row, 0)))
     }
 
     /// Live tickets of a contract, oldest first, at most 500.

@@ -526,6 +526,7 @@ impl Stepping<'_> {
                 // What was left over from the life that has ended is not owed in the new one.
                 self.end_all("确认时间已过，重新计时");
                 self.ticket.rounds += 1;
+                self.ticket.reborn_at = Some(self.now);
                 self.start_round();
             }
         }
@@ -857,21 +858,14 @@ impl Stepping<'_> {
             }
             return;
         }
-        let met_at = self.ticket.commitments[index].met_at;
-        let mut last = met_at;
+        // What belongs to a life of the ticket that has ended stays as it is.
+        if self.ticket.reborn_at.is_some_and(|at| self.ticket.commitments[index].started_at < at) {
+            return;
+        }
         let later: Vec<usize> = (index + 1..self.ticket.commitments.len())
             .filter(|i| self.ticket.commitments[*i].promise == promise)
             .collect();
-        // A round that began otherwise belongs to a new life of the ticket: the old one is over and stays as it is.
-        if later.first().is_some_and(|next| Some(self.ticket.commitments[*next].started_at) != met_at) {
-            return;
-        }
         for next in later {
-            let commitment = &self.ticket.commitments[next];
-            if commitment.outcome == Outcome::Cancelled && Some(commitment.started_at) != last {
-                break;
-            }
-            last = commitment.met_at.or(last);
             self.strike(next, "上一次反馈未送达，本轮取消");
         }
         self.void(index, None, cause);

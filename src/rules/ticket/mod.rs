@@ -4,6 +4,7 @@
 //! and the millions of histories the property tests try.
 
 mod commands;
+mod decision;
 mod pings;
 mod promises;
 
@@ -16,6 +17,7 @@ use super::profile::{ChangePart, Promise, Role};
 use super::terms::Terms;
 use crate::ids::TicketId;
 
+pub use decision::{Decision, Opening, Refusal};
 pub use pings::Ping;
 pub use promises::{Commitment, Outcome};
 
@@ -154,6 +156,9 @@ pub struct Ticket {
     /// Why it stands still.
     #[serde(default)]
     pub suspension: Option<Suspension>,
+    /// When a late reopening began a new life, with promises of its own.
+    #[serde(default)]
+    pub reborn_at: Option<Timestamp>,
     /// When an engineer claimed it.
     #[serde(default)]
     pub claimed_at: Option<Timestamp>,
@@ -494,87 +499,6 @@ pub struct About {
     pub kind: Kind,
 }
 
-/// Why an event was refused. The wording names the fix.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Refusal {
-    /// Somebody else has it.
-    Taken {
-        /// Name of the engineer.
-        by: String,
-    },
-    /// Not possible in this state.
-    State(State),
-    /// The contract forbids suspending this severity.
-    NoSuspension {
-        /// Clause.
-        clause: String,
-    },
-    /// A reason, a solution or other words are missing; the text says which.
-    Missing(&'static str),
-    /// The value is not one the contract knows; the list says which ones are.
-    Unknown {
-        /// What was typed.
-        typed: String,
-        /// What is known.
-        known: Vec<String>,
-    },
-    /// A change without its papers, or inside business hours.
-    Change {
-        /// Parts still missing.
-        missing: Vec<ChangePart>,
-        /// The window lies in business hours, or none was named.
-        window: bool,
-        /// Clause.
-        clause: String,
-    },
-    /// The lead acknowledges before any notice has reached him: he is told now and asked again.
-    NotYetReported,
-    /// Nothing would change.
-    Already,
-}
-
-/// What became of an event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Decision {
-    /// The new state.
-    pub ticket: Ticket,
-    /// What happened, for the record.
-    pub facts: Vec<Fact>,
-    /// What has to be said.
-    pub tells: Vec<Tell>,
-}
-
-/// What a new ticket is made of.
-#[derive(Debug, Clone)]
-pub struct Opening {
-    /// Id.
-    pub id: TicketId,
-    /// Number within the contract.
-    pub number: u64,
-    /// Conversation that hears of progress.
-    pub origin: String,
-    /// Who asked.
-    pub requester: Actor,
-    /// Account of who asked; empty for a caller.
-    pub account: String,
-    /// The agency.
-    pub unit: String,
-    /// A caller's number.
-    pub phone: Option<String>,
-    /// External id of the opening message.
-    pub message: Option<String>,
-    /// What was asked.
-    pub text: String,
-    /// Files.
-    pub attachments: Vec<String>,
-    /// Severity and the words that decided it; `None` lets the default hold.
-    pub severity: Option<(String, Vec<String>)>,
-    /// Category.
-    pub category: Option<String>,
-    /// System.
-    pub system: Option<String>,
-}
-
 impl Ticket {
     /// A new ticket and the facts and effects of its opening. `by` is who opened it (the requester, or the engineer
     /// who wrote 代报).
@@ -606,6 +530,7 @@ impl Ticket {
             engineer: None,
             assistants: Vec::new(),
             suspension: None,
+            reborn_at: None,
             claimed_at: None,
             urged_at: None,
             latest: None,

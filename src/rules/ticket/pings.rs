@@ -81,16 +81,16 @@ impl Stepping<'_> {
                 continue;
             }
             for role in &step.roles {
-                if let Some(at) = self.step_time(step, index) {
-                    self.ticket.pings.push(Ping {
-                        step: step.id.clone(),
-                        role: *role,
-                        commitment: Some(id),
-                        fired: 0,
-                        at: Some(at),
-                        urgent: matches!(step.at, Point::Broken | Point::AfterBroken(_)),
-                    });
-                }
+                // What stands still has no instants yet: its rows wait for it to run again.
+                let at = self.step_time(step, index);
+                self.ticket.pings.push(Ping {
+                    step: step.id.clone(),
+                    role: *role,
+                    commitment: Some(id),
+                    fired: 0,
+                    at,
+                    urgent: matches!(step.at, Point::Broken | Point::AfterBroken(_)),
+                });
             }
         }
     }

@@ -340,6 +340,16 @@ impl Stepping<'_> {
         for index in 0..self.ticket.commitments.len() {
             let (terms, now) = (self.terms, self.now);
             let commitment = &mut self.ticket.commitments[index];
+            if commitment.outcome == Outcome::Met
+                && let Some(left) = commitment.left_ms.take()
+            {
+                // Met while it stood still: should that be taken back, it is due as if it had gone on with the others.
+                if let Some(pause) = commitment.pauses.last_mut() {
+                    pause.1 = now;
+                }
+                commitment.due_at = Some(terms.due(&commitment.calendar, now, left, &[]));
+            }
+            let commitment = &mut self.ticket.commitments[index];
             if commitment.outcome != Outcome::Paused {
                 continue;
             }
@@ -427,6 +437,9 @@ impl Stepping<'_> {
         let (terms, now) = (self.terms, self.now);
         let commitment = &mut self.ticket.commitments[index];
         let was = commitment.outcome;
+        if !matches!(was, Outcome::Met | Outcome::MetLate) {
+            return;
+        }
         let met_at = commitment.met_at.take();
         commitment.ended_at = None;
         commitment.cause.clear();

@@ -229,3 +229,58 @@ fn no_step_speaks_of_a_break_that_is_not_written() {
     let broken = decision.facts.iter().any(|fact| fact.kind == "commitment.broken");
     assert!(broken || !told, "{}", tale.told());
 }
+
+#[test]
+fn the_successor_of_a_promise_that_stands_still_warns_and_tells_of_its_break() {
+    let mut tale = ticket("xian-gaoxin-oa", "major", None, "10-09 09:00");
+    tale.suspends().becomes("general").then("engineer-1", Event::Resume).at("10-09 11:00:00.001");
+    let (_, decision) = tale.decisions().last().expect("it broke");
+    let told: Vec<_> = decision.tells.iter().flat_map(|tell| &tell.about).map(|about| about.step.as_str()).collect();
+    assert_eq!(told, ["broken"], "{}", tale.told());
+}
+
+#[test]
+fn a_bounce_of_the_solution_after_a_reopening_in_time_is_not_passed_over() {
+    let mut tale = ticket("xian-realestate", "general", None, "10-09 09:00");
+    tale.at("10-09 09:30").resolves().arrives(Proof::Word { word: 1 }).at("10-09 10:00").reopens();
+    tale.at("10-09 10:10").bounces(Proof::Word { word: 1 });
+    let owed = owed(tale.ticket(), Promise::Feedback);
+    assert_eq!(owed.iter().map(|c| c.due_at).collect::<Vec<_>>(), [Some(t("10-09 11:00"))], "{}", tale.told());
+}
+
+#[test]
+fn a_bounce_voids_its_round_though_a_merger_moved_the_next() {
+    let other = ticket("xian-realestate", "general", None, "10-09 09:00");
+    let mut tale = ticket("xian-realestate", "general", None, "10-09 09:00");
+    let word = tale.writes();
+    tale.at("10-09 09:30").arrives(Proof::Word { word });
+    tale.then("engineer-1", Event::Absorb { other: Box::new(other.ticket().clone()) });
+    tale.at("10-09 09:40").bounces(Proof::Word { word });
+    assert_ne!(tale.rounds(Promise::Feedback)[0].0, Outcome::Met, "{}", tale.told());
+    assert_eq!(owed(tale.ticket(), Promise::Feedback).len(), 1, "{}", tale.told());
+}
+
+#[test]
+fn a_second_bounce_leaves_a_round_that_was_struck_as_it_is() {
+    let mut tale = ticket("xian-realestate", "general", None, "10-09 09:00");
+    let first = tale.writes();
+    tale.at("10-09 09:10").arrives(Proof::Word { word: first });
+    let second = tale.writes();
+    tale.at("10-09 09:20").arrives(Proof::Word { word: second });
+    tale.at("10-09 09:30").bounces(Proof::Word { word: first }).bounces(Proof::Word { word: second });
+    for c in tale.ticket().commitments.iter().filter(|c| c.outcome == Outcome::Cancelled) {
+        assert!(c.ended_at.is_some() && !c.cause.is_empty(), "{c:?}\n{}", tale.told());
+    }
+    let owed = owed(tale.ticket(), Promise::Feedback);
+    assert_eq!(owed.iter().map(|c| c.due_at).collect::<Vec<_>>(), [Some(t("10-09 11:00"))], "{}", tale.told());
+}
+
+#[test]
+fn a_bounce_after_the_resumption_gives_no_more_time_than_was_left_at_it() {
+    let mut tale = ticket("xian-realestate", "general", None, "10-09 09:00");
+    let word = tale.writes();
+    tale.at("10-09 10:00").suspends().arrives(Proof::Word { word });
+    tale.at("10-09 12:00").then("engineer-1", Event::Resume).at("10-09 12:30").bounces(Proof::Word { word });
+    // One hour was left at noon.
+    assert_eq!(tale.rounds(Promise::Feedback)[0], (Outcome::Running, Some(t("10-09 13:00"))), "{}", tale.told());
+}

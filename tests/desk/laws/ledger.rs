@@ -102,6 +102,10 @@ impl Ledger {
             ("commitment.voided", Outcome::Met) => {
                 entry.voided_at = Some(now);
                 entry.outcome = if due.is_some() { Outcome::Running } else { Outcome::Paused };
+                if due.is_some() {
+                    // Met while it stood still: until now, at least, it did.
+                    entry.end_pause(now);
+                }
                 entry.due_at = due;
                 if solved(entry.promise)
                     && let Some(met) = entry.met_at

@@ -102,8 +102,10 @@ async fn close_gap(hub: &Arc<Hub>, inbox: &Arc<dyn Inbox>, gap: Gap, mut place: 
         };
         if let Some(event) = event {
             recovered += 1;
-            if hand_in(hub, inbox, event, Again::Here).await.is_err() {
-                return;
+            match hand_in(hub, inbox, event, Again::Here).await {
+                // One that cannot be stored keeps nobody else's message back.
+                Ok(()) | Err(crate::InboxError::Refused(_)) => {}
+                Err(crate::InboxError::Unavailable(_)) => return,
             }
         }
     }
