@@ -22,7 +22,7 @@ struct Sink;
 
 #[async_trait]
 impl Channel for Sink {
-    fn id(&self) -> &str {
+    fn id(&self) -> &'static str {
         "qq"
     }
     fn capabilities(&self) -> Capabilities {

@@ -256,10 +256,8 @@ fn clock(config: Option<&Path>, args: &Clock) -> Result<(), Failure> {
         }
         print_json(&out);
     } else {
-        match terms {
-            Some(terms) => say!("{}（{}）", calendar.rfc3339(due), local_time(&terms, due, start)),
-            None => say!("{}", calendar.rfc3339(due)),
-        }
+        let near = terms.map(|terms| format!("（{}）", local_time(&terms, due, start))).unwrap_or_default();
+        say!("{}{near}", calendar.rfc3339(due));
         if args.explain || provisional {
             for line in explain {
                 say!("{line}");

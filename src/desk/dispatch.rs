@@ -263,7 +263,7 @@ fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, 
         Retry::Look if row.state == OutboxState::Looking && row.attempts >= LOOKS => {
             // Nobody can tell, and what is said after it cannot wait for ever: visible, for a person to settle.
             next.state = OutboxState::Failed;
-            next.problem = "无法确认是否送达，请人工核实".to_owned();
+            "无法确认是否送达，请人工核实".clone_into(&mut next.problem);
         }
         Retry::Look => {
             next.state = OutboxState::Perhaps;

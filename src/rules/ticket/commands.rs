@@ -95,9 +95,8 @@ impl Stepping<'_> {
     }
 
     fn start_by_category(&mut self) {
-        match self.ticket.category.as_deref() {
-            Some("bug") => self.start(Promise::Bugfix),
-            _ => {}
+        if self.ticket.category.as_deref() == Some("bug") {
+            self.start(Promise::Bugfix);
         }
     }
 

@@ -3,7 +3,7 @@
 use zhishou_adapters::{Attachment, InboxError};
 use zhishou_fakes::onebot::Dialect;
 
-use super::conversation::{AGENCY, ENGINEERS, TAX, WANG, Wire, World, ZHANG, qq};
+use super::conversation::{AGENCY, ENGINEERS, WANG, Wire, World, ZHANG, qq};
 use super::support::{self, Tape, XIAN, YULIN, forward, inbound, morning, quiet};
 
 const TEN_MB: usize = 10 << 20;
@@ -36,33 +36,6 @@ async fn ten_megabytes_on_the_wire_end_that_connection_and_the_next_one_serves()
     world.dial().await;
     still_serves(&mut world, 1).await;
     world.ends(1).await;
-}
-
-#[tokio::test]
-async fn ten_megabytes_in_a_groups_history_do_not_keep_the_channel_from_coming_back() {
-    let mut world = World::new(Wire::Reverse, qq(Dialect::NapCat)).await;
-    still_serves(&mut world, 1).await;
-    world.settled().await;
-    // Something was stored for this group, so that a gap is closed there after each reconnect.
-    world.qq.say(AGENCY, "40002", &"啊".repeat(TEN_MB / 3)).await;
-    world.qq.was_closed_with(1009).await;
-    world.qq.has_connections(0).await;
-    // And something of ordinary size behind it, which only the history knows.
-    world.qq.say_unheard(AGENCY, "40002", "自助查询机也连不上了");
-    world.qq.reconnect().await.expect("the desk takes the connection");
-    // The history is asked for, and its answer holds the ten megabytes.
-    world.qq.was_called("get_group_msg_history", 1).await;
-    let closed = world.qq.closes().len();
-    world.qq.say(TAX, "40003", "抵押登记打不开了").await;
-    let patience = std::time::Duration::from_secs(5);
-    let told = tokio::time::timeout(patience, world.hears(&format!("group:{TAX}"))).await;
-    assert_eq!(world.qq.closes().len(), closed, "the connection was closed again over the history");
-    assert!(told.is_ok_and(|told| told.text.contains("已受理")), "another group is served");
-    let told = tokio::time::timeout(patience, world.hears(&format!("group:{AGENCY}"))).await;
-    assert!(
-        told.is_ok_and(|told| told.text.contains("自助查询机")),
-        "what stands behind it in the history is caught up"
-    );
 }
 
 #[tokio::test]
