@@ -1,6 +1,6 @@
 //! The desk: where messages, language, promises and storage meet.
 //!
-//! inbox → route → decide → one transaction → outbox. Everything that changes a ticket goes through [`batch::Batch`], so
+//! inbox → route → decide → one transaction → outbox. Everything that changes a ticket goes through `batch::Batch`, so
 //! chat, alarms, deliveries and the console have the same rules and the same record.
 
 mod batch;
