@@ -367,7 +367,6 @@ impl Batch<'_> {
                 let missing: Vec<&str> = missing.iter().map(|part| part_zh(*part)).collect();
                 ("refusal.change", json!({ "missing": missing.join("、"), "window": window, "clause": clause }), false)
             }
-            Refusal::NotYetReported => ("refusal", json!({ "text": "" }), false),
             Refusal::Already => ("refusal.already", json!({}), false),
         };
         let mut map = match values {

@@ -335,12 +335,6 @@ impl Store {
         Ok(self.rows(&NEXT_ALARM, query).await?.first().map(|row| number_at(row, 0)))
     }
 
-    /// Live tickets of a contract, oldest first, at most 500.
-    pub async fn live_tickets(&self, contract: &str) -> Result<Vec<Ticket>, StoreError> {
-        let query = sqlx::query(LIVE.on(self.engine)).bind(contract).bind(MOST);
-        self.rows(&LIVE, query).await?.iter().map(|row| ticket_at(row).map(|(ticket, _)| ticket)).collect()
-    }
-
     /// The newest `limit` tickets of a contract, newest first, whatever their state.
     pub async fn newest_tickets(&self, contract: &str, limit: usize) -> Result<Vec<Ticket>, StoreError> {
         let query =

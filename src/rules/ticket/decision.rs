@@ -37,8 +37,6 @@ pub enum Refusal {
         /// Clause.
         clause: String,
     },
-    /// The lead acknowledges before any notice has reached him: he is told now and asked again.
-    NotYetReported,
     /// Nothing would change.
     Already,
 }
