@@ -29,6 +29,7 @@ impl Channel for Sink {
         Capabilities {
             buttons: false,
             mentions: true,
+            edits: false,
             speaks_first: true,
             max_chars: 4000,
             pause: Duration::ZERO,
@@ -81,6 +82,7 @@ fn message(n: usize, now: Timestamp) -> Inbound {
         text: text.to_owned(),
         attachments: Vec::new(),
         quotes: None,
+        quoted_text: None,
         addressed: false,
         mentions: Vec::new(),
         recovered: false,

@@ -4,6 +4,7 @@
 //! other channel. What differs between platforms is data in [`Capabilities`]; nobody outside asks which one it is.
 
 mod message;
+mod shelf;
 
 pub mod media;
 pub mod qq;
@@ -12,3 +13,4 @@ pub use message::{
     Action, Attachment, Capabilities, Channel, ChannelError, Event, Inbound, Inbox, InboxError, Outgoing, Press,
     Receipt, Retry, SendError,
 };
+pub use shelf::{Entry, Shelf, ShelfError};

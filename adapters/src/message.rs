@@ -33,6 +33,9 @@ pub struct Inbound {
     /// External id of the quoted message.
     #[serde(default)]
     pub quotes: Option<String>,
+    /// Words of the quoted message, where the platform gives those and no id: a ticket number in them says what is meant.
+    #[serde(default)]
+    pub quoted_text: Option<String>,
     /// Whether the bot was mentioned, or one of its own messages was quoted, or the conversation is private.
     #[serde(default)]
     pub addressed: bool,
@@ -176,6 +179,10 @@ pub struct Outgoing {
     /// Form for channels of 70 characters; `None` where `text` is short enough.
     #[serde(default)]
     pub short: Option<String>,
+    /// External id of the card that this message is to stand in the place of: one whose button was pressed. Only said
+    /// where [`Capabilities::edits`]; a channel that can no longer edit the card takes it and says nothing.
+    #[serde(default)]
+    pub updates: Option<String>,
 }
 
 /// A button on a card, and the command a person may type instead.
@@ -197,6 +204,8 @@ pub struct Capabilities {
     pub buttons: bool,
     /// Whether people can be mentioned.
     pub mentions: bool,
+    /// Whether a card that was sent can be changed once its button was pressed.
+    pub edits: bool,
     /// Whether the bot may speak without being spoken to.
     pub speaks_first: bool,
     /// Longest text in characters (`char`s); longer ones are split by the channel.

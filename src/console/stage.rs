@@ -31,6 +31,7 @@ impl Channel for SandboxChannel {
         Capabilities {
             buttons: true,
             mentions: true,
+            edits: false,
             speaks_first: true,
             max_chars: 20_000,
             pause: Duration::ZERO,

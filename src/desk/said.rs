@@ -52,6 +52,9 @@ pub struct Said {
     /// For channels of 70 characters.
     #[serde(default)]
     pub short: Option<String>,
+    /// External id of the card it is to stand in the place of.
+    #[serde(default)]
+    pub updates: Option<String>,
 }
 
 impl Said {
@@ -73,6 +76,7 @@ impl Said {
             faq: None,
             proofs: Vec::new(),
             short: None,
+            updates: None,
         }
     }
 
@@ -116,6 +120,7 @@ impl Said {
             reply_to: self.reply_to.as_ref().map(|(id, _)| id.clone()),
             reply_account: self.reply_to.as_ref().map(|(_, account)| account.clone()),
             short: self.short.clone(),
+            updates: self.updates.clone(),
         }
     }
 }

@@ -84,6 +84,7 @@ impl Channel for Player {
         Capabilities {
             buttons: true,
             mentions: true,
+            edits: false,
             speaks_first: true,
             max_chars: 20_000,
             pause: Duration::ZERO,

@@ -133,6 +133,7 @@ pub fn inbound(conversation: &str, sender: &str, id: &str, text: &str) -> Inboun
         text: text.to_owned(),
         attachments: Vec::new(),
         quotes: None,
+        quoted_text: None,
         addressed: false,
         mentions: Vec::new(),
         recovered: false,
@@ -328,6 +329,7 @@ impl Channel for Tape {
         Capabilities {
             buttons: false,
             mentions: true,
+            edits: false,
             speaks_first: true,
             max_chars: 20_000,
             pause: Duration::ZERO,

@@ -215,6 +215,7 @@ impl Channel for OneBot {
         Capabilities {
             buttons: false,
             mentions: true,
+            edits: false,
             speaks_first: true,
             max_chars: codec::MAX_PIECE_CHARS,
             pause: self.hub.config.timing.pace.conversation,
