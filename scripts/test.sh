@@ -36,6 +36,9 @@ install_missing() {
     command -v cc >/dev/null || packages+=(gcc libc6-dev)
     # The tests start a PostgreSQL of their own, on a socket in a temporary folder.
     postgres_bin >/dev/null || packages+=(postgresql)
+    # One of them plays the sandbox page in a browser without a window.
+    command -v chromium >/dev/null || packages+=(chromium)
+    command -v chromedriver >/dev/null || packages+=(chromium-driver)
     if ((${#packages[@]} > 0)); then
         command -v apt-get >/dev/null || fail "please install: ${packages[*]}"
         if ((EUID != 0)); then

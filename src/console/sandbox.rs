@@ -1,5 +1,6 @@
 //! The sandbox page: three seats, where anybody can play a fault through and move the clock forward.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -33,6 +34,10 @@ const FURTHEST_MS: i64 = 31 * 24 * 3_600_000;
 const STOPS: usize = 2_000;
 /// Longest text a visitor may send, in characters.
 const LONGEST: usize = 4_000;
+
+/// The groups of the page, as their seats are called.
+const AGENCY: (&str, &str) = ("sandbox:group:agency", "机关工作群");
+const ENGINEERS: (&str, &str) = ("sandbox:group:engineers", "工程师群");
 
 type Shared = State<Arc<Console>>;
 
@@ -116,6 +121,7 @@ async fn state_json(console: &Console) -> Result<Value, crate::store::StoreError
                 "from": { "account": inbound.sender, "name": inbound.sender_name, "desk": false },
                 "text": text, "ticket": ticket, "in": disposition,
                 "quotes": inbound.quotes.map(|id| json!({ "id": id })),
+                "press": inbound.press.map(|press| json!({ "on": press.on, "action": press.action })),
             }),
         ));
     }
@@ -147,9 +153,9 @@ async fn state_json(console: &Console) -> Result<Value, crate::store::StoreError
         "clock": { "now": stamp(desk, desk.now()), "movable": console.clock.is_some(), "next": next },
         "contract": contract(desk).map(|c| json!({ "id": c.terms.id, "name": c.terms.profile.name })),
         "seats": [
-            { "id": "agency", "title": "机关工作群", "conversation": "sandbox:group:agency",
+            { "id": "agency", "title": AGENCY.1, "conversation": AGENCY.0,
               "people": [{ "account": "wang", "name": "王科长" }, { "account": "liu", "name": "刘老师" }] },
-            { "id": "engineers", "title": "工程师群", "conversation": "sandbox:group:engineers", "people": staff },
+            { "id": "engineers", "title": ENGINEERS.1, "conversation": ENGINEERS.0, "people": staff },
             { "id": "lead", "title": "负责人", "conversation": format!("sandbox:user:{lead_account}"),
               "people": [{ "account": lead_account, "name": lead_name }] },
         ],
@@ -161,7 +167,7 @@ async fn state_json(console: &Console) -> Result<Value, crate::store::StoreError
 
 /// Gives each quotation the words of what it quotes; one whose message is no longer shown is left out.
 fn quote_words(messages: &mut [(String, Value)]) {
-    let words: std::collections::HashMap<String, String> = messages
+    let words: HashMap<String, String> = messages
         .iter()
         .filter_map(|(_, m)| Some((m["id"].as_str()?.to_owned(), m["text"].as_str()?.lines().next()?.to_owned())))
         .collect();
@@ -420,9 +426,15 @@ async fn story(desk: &Desk, number: u64) -> Result<Option<Value>, crate::store::
     let key = TicketKey { contract: contract.terms.id.clone(), number };
     let page = desk.store().tickets_after(&key.contract, number.saturating_sub(1), 1).await?;
     let Some(t) = page.into_iter().find(|t| t.number == number) else { return Ok(None) };
-    let directory = desk.directory();
-    let name = |id: &str| directory.person(id).map_or_else(|| id.to_owned(), |p| p.name.clone());
     let recorded = desk.store().events_of(&key).await?;
+    // Who is not in the directory is known by the name he bore when it was recorded.
+    let names: HashMap<u64, String> = recorded
+        .iter()
+        .filter_map(|event| {
+            let body: Value = serde_json::from_str(&event.body).ok()?;
+            Some((event.seq, body["name"].as_str().filter(|name| !name.is_empty())?.to_owned()))
+        })
+        .collect();
     let events: Vec<Value> = events_json(&recorded, &|at| stamp(desk, at))
         .into_iter()
         .map(|mut event| {
@@ -430,8 +442,9 @@ async fn story(desk: &Desk, number: u64) -> Result<Option<Value>, crate::store::
             let promise = event["data"]["commitment"].as_str().and_then(crate::rules::profile::Promise::from_id);
             let words = fact_zh(&kind);
             event["kind_zh"] = json!(promise.map_or_else(|| words.to_owned(), |p| format!("{}{words}", p.zh())));
-            let by = event["by"].as_str().unwrap_or_default().to_owned();
-            event["by"] = json!(if by == "desk" { "值守".to_owned() } else { name(&by) });
+            if let Some(name) = event["seq"].as_u64().and_then(|seq| names.get(&seq)) {
+                event["by"] = json!(name);
+            }
             event
         })
         .collect();
@@ -448,12 +461,24 @@ async fn story(desk: &Desk, number: u64) -> Result<Option<Value>, crate::store::
         .filter_map(|row| {
             let said: Said = serde_json::from_str(&row.body).ok()?;
             Some(json!({
-                "at": stamp_ms(desk, row.created_at_ms), "to": row.conversation, "kind": said.kind,
+                "at": stamp_ms(desk, row.created_at_ms), "to": place_zh(desk, &row.conversation), "kind": said.kind,
                 "kind_zh": kind_zh(said.kind), "state_zh": state_zh(row.state.id()), "text": said.text(),
             }))
         })
         .collect();
     Ok(Some(json!({ "ticket": ticket_json(desk, contract, &t), "events": events, "explain": explain, "said": said })))
+}
+
+/// A conversation as a visitor knows it: its seat, or whose private talk it is.
+fn place_zh(desk: &Desk, conversation: &str) -> String {
+    if let Some((_, title)) = [AGENCY, ENGINEERS].into_iter().find(|(id, _)| *id == conversation) {
+        return title.to_owned();
+    }
+    let person = match conversation.splitn(3, ':').collect::<Vec<_>>()[..] {
+        [channel, "user", account] => desk.directory().by_account(channel, account).map(|p| p.name.clone()),
+        _ => None,
+    };
+    person.map_or_else(|| conversation.to_owned(), |name| format!("{name}（私信）"))
 }
 
 fn state_zh(state: &str) -> &'static str {

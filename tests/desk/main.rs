@@ -1,5 +1,6 @@
 //! One binary: stories, laws, real peers, and the walls.
 
+mod browser;
 mod clock;
 mod laws;
 mod peers;

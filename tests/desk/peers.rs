@@ -6,5 +6,5 @@ mod crash;
 mod doubt;
 mod killed;
 mod outages;
-mod process;
+pub(crate) mod process;
 pub(crate) mod support;

@@ -90,6 +90,7 @@ const desk = {
   zoneMin: 480, // offset of the desk's zone from UTC
   contract: null,
   messages: new Map(),
+  pressed: new Set(), // buttons somebody pressed, by message and action
   arrivals: 0,
   tickets: [],
   fetchedAt: 0,
@@ -262,6 +263,7 @@ function take(answer, whole) {
     if (!before) fresh.add(message.id);
     desk.messages.set(message.id, { ...before, ...message, order: before?.order ?? desk.arrivals++ });
   }
+  desk.pressed = new Set([...desk.messages.values()].filter((m) => m.press).map((m) => `${m.press.on} ${m.press.action}`));
   if (answer.seats) for (const seat of answer.seats) seatOf(seat);
   if (firstLoad) { fresh.clear(); firstLoad = false; selectTab(activeTab); }
   showClock();
@@ -440,7 +442,6 @@ async function press(seat, message, action, button) {
   button.disabled = true;
   try {
     await call('/press', { conversation: message.conversation, account: who.account, name: who.name, message: message.id, action: action.id });
-    button.classList.add('pressed');
     seat.stuck = true;
     await refresh();
   } catch (error) {
@@ -527,12 +528,13 @@ function bubble(seat, message, to, fresh) {
   if (parts.actionsShown !== actions) {
     parts.actionsShown = actions;
     parts.actions.replaceChildren(...(message.actions ?? []).map((action) => {
-      const button = el('button', { type: 'button', class: 'action', text: action.label, title: to?.account ? `以${to.name}的身份` : undefined });
+      const button = el('button', { type: 'button', class: 'action', text: action.label, data: { press: `${message.id} ${action.id}` }, title: to?.account ? `以${to.name}的身份` : undefined });
       button.addEventListener('click', () => press(seat, message, action, button));
       return button;
     }));
     parts.actions.hidden = parts.actions.childElementCount === 0;
   }
+  for (const button of parts.actions.children) button.classList.toggle('pressed', desk.pressed.has(button.dataset.press));
   return parts.root;
 }
 
@@ -829,10 +831,12 @@ function timeline({ events, said }) {
 }
 
 function happened(event) {
-  const tone = event.kind === 'commitment.broken' ? ' event-bad' : /^(commitment|escalation)/.test(event.kind) ? ' event-clock' : '';
+  // What the clock does is nobody's deed, whoever set it going.
+  const clockwork = /^(commitment\.|escalated$)/.test(event.kind);
+  const tone = event.kind === 'commitment.broken' ? ' event-bad' : clockwork ? ' event-clock' : '';
   return el('li', { class: `event${tone}` },
     el('time', { datetime: event.at, text: whenText(instant(event.at)) }),
-    el('div', {}, el('b', { text: kindText(event) }), event.by && el('span', { class: 'by', text: event.by }), event.text && el('p', { text: event.text })));
+    el('div', {}, el('b', { text: kindText(event) }), event.by && !clockwork && el('span', { class: 'by', text: event.by }), event.text && el('p', { text: event.text })));
 }
 
 function letters({ at, messages }) {

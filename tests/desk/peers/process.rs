@@ -109,7 +109,7 @@ kind = "sandbox"
 "#;
 
 /// A sandbox with the sample people.
-fn sandbox(folder: &Path) -> Running {
+pub fn sandbox(folder: &Path) -> Running {
     write(folder, "zhishou.toml", SANDBOX);
     write(folder, "people.toml", Profile::sample_people());
     let import = run(folder, &["import", "people.toml"]);
