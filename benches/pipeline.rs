@@ -3,6 +3,7 @@
 //! `cargo bench --bench pipeline` prints one line a measurement: messages a second and processor time a message, with one
 //! message at a time and with 64 in flight, from storing (the wire is answered) to the last outgoing message settled.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ impl Channel for Sink {
     async fn send(&self, message: &Outgoing) -> Result<Receipt, SendError> {
         Ok(Receipt { external_id: Some(message.key.clone()) })
     }
-    async fn find(&self, message: &Outgoing, _: Timestamp) -> Result<Option<Receipt>, SendError> {
+    async fn find(&self, message: &Outgoing, _: Timestamp, _: &HashSet<String>) -> Result<Option<Receipt>, SendError> {
         Ok(Some(Receipt { external_id: Some(message.key.clone()) }))
     }
     async fn listen(&self, _: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {

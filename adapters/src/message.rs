@@ -1,5 +1,6 @@
 //! The plain form of everything that crosses a channel, and the traits on both sides of it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -134,6 +135,9 @@ pub trait Inbox: Send + Sync {
     async fn keep(&self, bytes: Vec<u8>) -> Result<String, InboxError>;
     /// The external id of the newest message stored for a conversation: where catching up after a gap begins.
     async fn newest(&self, channel: &str, conversation: &str) -> Option<String>;
+    /// Since when the desk listens to this channel: the first time it was asked, kept for ever. What was said before is none
+    /// of its business. `None` where that cannot be told now.
+    async fn listens_since(&self, channel: &str) -> Option<Timestamp>;
     /// Conversations of this channel that are bound to a contract: those worth catching up.
     async fn bound(&self, channel: &str) -> Vec<String>;
 }
@@ -296,9 +300,15 @@ pub trait Channel: Send + Sync {
     fn capabilities(&self) -> Capabilities;
     /// Hands over one message. `Ok` means the platform took it, not that it was read.
     async fn send(&self, message: &Outgoing) -> Result<Receipt, SendError>;
-    /// After [`SendError::Perhaps`]: whether the platform shows this message as sent after `since`.
+    /// After [`SendError::Perhaps`]: whether the platform shows this message as sent after `since`. Words said twice look
+    /// alike there: what has an id in `taken` (external ids) already stands for another message and is not this one.
     /// `Ok(None)` means it is surely not there; `Err` that the platform could not be asked.
-    async fn find(&self, message: &Outgoing, since: Timestamp) -> Result<Option<Receipt>, SendError>;
+    async fn find(
+        &self,
+        message: &Outgoing,
+        since: Timestamp,
+        taken: &HashSet<String>,
+    ) -> Result<Option<Receipt>, SendError>;
     /// Feeds `inbox` until `stop`; reconnects by itself. Returns early only where nothing but a person can help.
     async fn listen(&self, inbox: std::sync::Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError>;
     /// What the desk's HTTP server must serve for this channel (callbacks, reverse WebSockets), if anything.

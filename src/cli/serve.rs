@@ -116,8 +116,9 @@ pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
         sandbox: settings.channels.iter().any(|c| matches!(c, ChannelSettings::Sandbox { .. })),
     };
     let routes = router(console);
-    let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
+    // The desk's own work ends first: what is being sent still needs its channel to hear that it was taken.
+    let (stop, hang_up) = (CancellationToken::new(), CancellationToken::new());
+    let (tasks, lines) = (TaskTracker::new(), TaskTracker::new());
     {
         let (desk, stop) = (desk.clone(), stop.clone());
         tasks.spawn(async move { desk.run_clockwork(stop).await });
@@ -132,30 +133,31 @@ pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
     }
     for channel in desk.channels() {
         let channel = channel.clone();
-        let (inbox, stop): (Arc<dyn Inbox>, _) = (desk.clone(), stop.clone());
-        tasks.spawn(async move {
-            if let Err(error) = channel.listen(inbox, stop).await {
+        let (inbox, hang_up): (Arc<dyn Inbox>, _) = (desk.clone(), hang_up.clone());
+        lines.spawn(async move {
+            if let Err(error) = channel.listen(inbox, hang_up).await {
                 tracing::error!(channel = channel.id(), %error, "a channel has stopped until somebody changes something");
             }
         });
     }
     tasks.close();
+    lines.close();
     let url = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}/"));
     say!("{}已启动，请在浏览器打开 {url}", settings.name);
-    let ending = stop.clone();
-    let served = axum::serve(listener, routes).with_graceful_shutdown(async move {
-        told_to_stop().await;
-        ending.cancel();
-    });
-    // Open event streams would hold a graceful end for ever; what is under way has its own tracker.
-    tokio::select! {
-        result = served.into_future() => result.map_err(Failure::work)?,
-        () = async { stop.cancelled().await; tasks.wait().await } => {}
-    }
+    let served = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let mut serving = tokio::spawn(served.into_future());
+    let ended = tokio::select! {
+        () = told_to_stop() => Ok(()),
+        result = &mut serving => result.map_err(Failure::work).and_then(|served| served.map_err(Failure::work)),
+    };
     stop.cancel();
     tasks.wait().await;
+    hang_up.cancel();
+    lines.wait().await;
+    // An open event stream would hold a graceful end for ever.
+    serving.abort();
     desk.store().close().await;
-    Ok(())
+    ended
 }
 
 /// The sample people and questions of a sandbox that stands alone and is still empty.

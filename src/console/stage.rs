@@ -1,5 +1,6 @@
 //! The sandbox as a channel: what it takes stands in the outbox, and the page reads it there.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ impl Channel for SandboxChannel {
         Ok(Receipt { external_id: Some(message.key.clone()) })
     }
 
-    async fn find(&self, message: &Outgoing, _: Timestamp) -> Result<Option<Receipt>, SendError> {
+    async fn find(&self, message: &Outgoing, _: Timestamp, _: &HashSet<String>) -> Result<Option<Receipt>, SendError> {
         Ok(Some(Receipt { external_id: Some(message.key.clone()) }))
     }
 

@@ -132,6 +132,7 @@ impl Desk {
         self.last_sweep_ms.store(now, Relaxed);
         let mut write = self.store.write().await?;
         write.dialogues_sweep(now).await?;
+        write.shelf_sweep(now).await?;
         write.commit().await?;
         Ok(())
     }

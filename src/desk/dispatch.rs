@@ -1,6 +1,9 @@
 //! The outbox at work: each message is handed to its channel, in order within a conversation, retried with back-off, moved
 //! to the next way where somebody has to be woken, and never silently lost.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -39,8 +42,14 @@ enum Came {
     Failed(SendError),
 }
 
-/// The messages of one conversation and the channel they go over.
-type Lane = (Option<std::sync::Arc<dyn Channel>>, Vec<OutboxRow>);
+/// The messages of one conversation.
+struct Lane {
+    /// The channel they go over; `None` where none is configured.
+    channel: Option<Arc<dyn Channel>>,
+    rows: Vec<OutboxRow>,
+    /// The platform's ids that already stand for other messages here; only filled where something is looked for.
+    taken: HashSet<String>,
+}
 
 /// One try, with everything that is needed to settle it.
 struct Tried {
@@ -51,7 +60,7 @@ struct Tried {
 
 impl Desk {
     /// Sends all that is due now and settles it. Answers how many messages were dealt with, and when the next is due.
-    pub async fn dispatch(self: &std::sync::Arc<Self>) -> Result<super::Tick, DeskError> {
+    pub async fn dispatch(self: &Arc<Self>) -> Result<super::Tick, DeskError> {
         let mut done = 0;
         loop {
             let claimed = self.claim().await?;
@@ -59,7 +68,7 @@ impl Desk {
                 break;
             }
             // Side by side, but begun in the order of the decisions: a rehearsal says the same each time.
-            let lanes = self.lanes(claimed).into_iter().map(|lane| send_lane(lane, self.clock.clone()));
+            let lanes = self.lanes(claimed).await?.into_iter().map(|lane| send_lane(lane, self.clock.clone()));
             let tried: Vec<Tried> = futures_util::future::join_all(lanes).await.into_iter().flatten().collect();
             done += tried.len();
             self.settle(tried).await?;
@@ -85,16 +94,25 @@ impl Desk {
 
     /// One lane a conversation, in the order of their first messages: within a lane in order, and after a failure the rest
     /// waits.
-    fn lanes(&self, rows: Vec<OutboxRow>) -> Vec<Lane> {
-        let mut lanes: Vec<(String, Vec<OutboxRow>)> = Vec::new();
+    async fn lanes(&self, rows: Vec<OutboxRow>) -> Result<Vec<Lane>, DeskError> {
+        let mut lanes: Vec<Lane> = Vec::new();
         for row in rows {
-            match lanes.iter_mut().find(|(conversation, _)| *conversation == row.conversation) {
-                Some((_, lane)) => lane.push(row),
-                None => lanes.push((row.conversation.clone(), vec![row])),
+            match lanes.iter_mut().find(|lane| lane.rows[0].conversation == row.conversation) {
+                Some(lane) => lane.rows.push(row),
+                None => {
+                    let channel = row.conversation.split_once(':').and_then(|(id, _)| self.channels.get(id)).cloned();
+                    lanes.push(Lane { channel, rows: vec![row], taken: HashSet::new() });
+                }
             }
         }
-        let channel = |name: &str| name.split_once(':').and_then(|(id, _)| self.channels.get(id)).cloned();
-        lanes.into_iter().map(|(conversation, rows)| (channel(&conversation), rows)).collect()
+        for lane in &mut lanes {
+            // Words said twice look alike on the platform: one that another row stands for is not the one looked for.
+            let looked_for = lane.rows.iter().filter(|row| row.state == OutboxState::Looking);
+            if let Some(since) = looked_for.map(|row| row.created_at_ms).min() {
+                lane.taken.extend(self.store.outbox_taken(&lane.rows[0].conversation, since).await?);
+            }
+        }
+        Ok(lanes)
     }
 
     /// Writes what became of tries, and what their delivery proves, in one transaction.
@@ -103,8 +121,6 @@ impl Desk {
         let now = batch.now.as_millisecond();
         let mut settled = Vec::with_capacity(tried.len());
         let mut proofs: Vec<(TicketKey, Said, String)> = Vec::new();
-        let known = self.known_ids(&mut batch, &tried).await?;
-        let mut fresh = std::collections::HashSet::new();
         let mut lost: Vec<(TicketKey, Said, OutboxRow, String)> = Vec::new();
         for Tried { row, mut said, result } in tried {
             let mut next = Settled {
@@ -117,16 +133,6 @@ impl Desk {
                 external_id: row.external_id.clone(),
                 problem: String::new(),
                 body: row.body.clone(),
-            };
-            // Words said twice look alike on the platform: one that another row stands for is not this one.
-            let another = |id: &str| known.contains(&(row.conversation.clone(), id.to_owned()));
-            let result = match result {
-                Came::Taken(receipt) if row.state == OutboxState::Looking => {
-                    let id = receipt.external_id.clone().unwrap_or_default();
-                    let theirs = !id.is_empty() && (another(&id) || !fresh.insert((row.conversation.clone(), id)));
-                    if theirs { Came::NotThere } else { Came::Taken(receipt) }
-                }
-                result => result,
             };
             match result {
                 Came::Taken(receipt) => {
@@ -177,29 +183,8 @@ impl Desk {
         batch.finish().await
     }
 
-    /// Which of the found platform ids already stand for another message.
-    async fn known_ids(
-        &self,
-        batch: &mut Batch<'_>,
-        tried: &[Tried],
-    ) -> Result<std::collections::HashSet<(String, String)>, DeskError> {
-        let found: Vec<(String, String)> = tried
-            .iter()
-            .filter(|t| t.row.state == OutboxState::Looking)
-            .filter_map(|t| match &t.result {
-                Came::Taken(receipt) => Some((t.row.conversation.clone(), receipt.external_id.clone()?)),
-                Came::NotThere | Came::Untried | Came::Failed(_) => None,
-            })
-            .collect();
-        if found.is_empty() {
-            return Ok(std::collections::HashSet::new());
-        }
-        let rows = batch.write().outbox_quoted(&found).await?;
-        Ok(rows.into_iter().map(|(conversation, id, ..)| (conversation, id)).collect())
-    }
-
     /// Runs the outbox until `stop`.
-    pub async fn run_outbox(self: &std::sync::Arc<Self>, stop: CancellationToken) {
+    pub async fn run_outbox(self: &Arc<Self>, stop: CancellationToken) {
         let mut lanes: JoinSet<Vec<Tried>> = JoinSet::new();
         let mut wait_ms: i64 = 200;
         loop {
@@ -240,10 +225,10 @@ impl Desk {
         }
     }
 
-    async fn turn(self: &std::sync::Arc<Self>, lanes: &mut JoinSet<Vec<Tried>>) -> Result<i64, DeskError> {
+    async fn turn(self: &Arc<Self>, lanes: &mut JoinSet<Vec<Tried>>) -> Result<i64, DeskError> {
         let rows = self.claim().await?;
         if !rows.is_empty() {
-            for lane in self.lanes(rows) {
+            for lane in self.lanes(rows).await? {
                 // A lane that panics leaves its rows claimed; they are looked for when the claim runs out.
                 lanes.spawn(send_lane(lane, self.clock.clone()));
             }
@@ -328,7 +313,8 @@ async fn undelivered(
     Ok(())
 }
 
-async fn send_lane((channel, rows): Lane, clock: std::sync::Arc<dyn Clock>) -> Vec<Tried> {
+async fn send_lane(lane: Lane, clock: Arc<dyn Clock>) -> Vec<Tried> {
+    let Lane { channel, rows, mut taken } = lane;
     let until = clock.now().as_millisecond() + LANE_MS;
     let mut tried = Vec::with_capacity(rows.len());
     let mut stuck = false;
@@ -350,20 +336,23 @@ async fn send_lane((channel, rows): Lane, clock: std::sync::Arc<dyn Clock>) -> V
             None => {
                 Came::Failed(SendError::Refused { code: 0, text: "没有这个渠道，请检查配置".to_owned() })
             }
-            Some(channel) => hand_over(channel.as_ref(), &row, &said).await,
+            Some(channel) => hand_over(channel.as_ref(), &row, &said, &taken).await,
         };
+        if let Came::Taken(Receipt { external_id: Some(id) }) = &result {
+            taken.insert(id.clone());
+        }
         stuck = stuck || matches!(&result, Came::Failed(error) if error.retry() != Retry::Never);
         tried.push(Tried { row, said, result });
     }
     tried
 }
 
-async fn hand_over(channel: &dyn Channel, row: &OutboxRow, said: &Said) -> Came {
+async fn hand_over(channel: &dyn Channel, row: &OutboxRow, said: &Said, taken: &HashSet<String>) -> Came {
     let conversation = row.conversation.split_once(':').map_or("", |(_, rest)| rest);
     let outgoing = said.outgoing(&row.key, conversation);
     if row.state == OutboxState::Looking {
         let since = Timestamp::from_millisecond(row.created_at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-        return match channel.find(&outgoing, since).await {
+        return match channel.find(&outgoing, since, taken).await {
             Ok(Some(receipt)) => Came::Taken(receipt),
             Ok(None) => Came::NotThere,
             // It cannot be asked now: still perhaps.

@@ -189,6 +189,25 @@ impl Inbox for Desk {
         self.store.inbox_newest(&format!("{channel}:{conversation}")).await.ok().flatten()
     }
 
+    async fn listens_since(&self, channel: &str) -> Option<jiff::Timestamp> {
+        let key = format!("listens|{channel}");
+        let noted = async {
+            if let Some((at, _)) = self.store.mark(&key).await? {
+                return Ok(at);
+            }
+            let now = self.now().as_millisecond();
+            let mut write = self.store.write().await?;
+            // Between the look and the transaction somebody else may have been first.
+            if let Some((_, at, _)) = write.marks(std::slice::from_ref(&key)).await?.first() {
+                return Ok(*at);
+            }
+            write.marks_save(&[(key.clone(), now, String::new())]).await?;
+            write.commit().await?;
+            Ok::<_, crate::store::StoreError>(now)
+        };
+        noted.await.ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+    }
+
     async fn bound(&self, channel: &str) -> Vec<String> {
         let directory = self.directory();
         directory.file().conversation.iter().filter(|c| c.channel == channel).map(|c| c.id.clone()).collect()

@@ -13,6 +13,7 @@ mod intake;
 mod library;
 mod occasion;
 mod said;
+mod shelf;
 mod speak;
 mod status;
 mod take;
@@ -36,6 +37,7 @@ pub use dispatch::RECHECK_MS;
 pub use library::{Change, Library, LibraryError, faq_rows, lexicon_of, people_rows};
 pub use occasion::{explain_due, local_time, summary};
 pub use said::Said;
+pub use shelf::ChannelShelf;
 pub use status::events_json;
 pub use wording::{SHIPPED as SHIPPED_WORDING, Wording, WordingError};
 

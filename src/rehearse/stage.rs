@@ -1,6 +1,6 @@
 //! The channels of a rehearsal: they take everything at once, write it down, and fail when the script says so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ impl Channel for Player {
         Ok(Receipt { external_id: Some(external_id(number)) })
     }
 
-    async fn find(&self, _: &Outgoing, _: Timestamp) -> Result<Option<Receipt>, SendError> {
+    async fn find(&self, _: &Outgoing, _: Timestamp, _: &HashSet<String>) -> Result<Option<Receipt>, SendError> {
         Ok(None)
     }
 

@@ -65,6 +65,10 @@ statements! {
     /// Messages of ours that somebody quotes.
     QUOTED = "SELECT o.conversation, o.external_id, o.ticket, o.kind, o.body FROM outbox AS o JOIN" rows
              "ON o.conversation = r.value ->> 0 AND o.external_id = r.value ->> 1 WHERE o.external_id <> ''";
+    /// Platform ids that stand for messages taken in a conversation since an instant, newest first.
+    TAKEN = "SELECT external_id FROM outbox
+              WHERE conversation = $1 AND external_id <> '' AND taken_at_ms >= $2
+              ORDER BY taken_at_ms DESC LIMIT 1000";
     /// What was said about a ticket.
     SAID_OF = "SELECT id, key, conversation, ticket, kind, merge_key, state, created_at_ms, send_at_ms, attempts, external_id, body
                  FROM outbox WHERE ticket = $1 AND ticket <> '' ORDER BY id LIMIT 1000";
@@ -309,6 +313,12 @@ impl Store {
     pub async fn outbox_counts(&self) -> Result<(i64, i64), StoreError> {
         let rows = self.rows(&COUNTS, sqlx::query(COUNTS.on(self.engine))).await?;
         Ok(rows.first().map_or((0, 0), |row| (number_at(row, 0), number_at(row, 1))))
+    }
+
+    /// The platform's ids of what was taken in a conversation (full name) since an instant: at most the newest 1,000.
+    pub async fn outbox_taken(&self, conversation: &str, since_ms: i64) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query(TAKEN.on(self.engine)).bind(conversation.to_owned()).bind(since_ms);
+        Ok(self.rows(&TAKEN, query).await?.iter().map(|row| text_at(row, 0)).collect())
     }
 
     /// What was said about a ticket (`contract#number`).

@@ -16,11 +16,12 @@ use crate::peers::support::{self, Tape, XIAN, inbound};
 const STATEMENTS: usize = 45;
 
 /// Tables whose rows grow with the years; and the short names statements give them.
-const LARGE: [(&str, &[&str]); 4] = [
+const LARGE: [(&str, &[&str]); 5] = [
     ("inbox", &["inbox", "i"]),
     ("ticket", &["ticket", "t"]),
     ("outbox", &["outbox", "o", "e"]),
     ("event", &["event"]),
+    ("shelf", &["shelf"]),
 ];
 
 /// Indexes over the work at hand only: reading one of them whole is reading little.
@@ -161,6 +162,10 @@ async fn no_statement_of_the_daily_work_reads_a_large_table_from_end_to_end() {
         "QUOTED",
         "SAID_OF",
         "FAILED",
+        "TAKEN",
+        "KEPT",
+        "TAKE",
+        "SWEEP",
     ] {
         let plan = store.plan_of(name).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(!plan.is_empty() || name == "RECORD", "{name} has no plan: is it still called so?");
@@ -172,7 +177,9 @@ async fn no_statement_of_the_daily_work_reads_a_large_table_from_end_to_end() {
 #[tokio::test]
 async fn what_is_taken_in_order_is_read_in_order_and_not_sorted() {
     let store = Store::in_memory().await.expect("a database in memory");
-    for name in ["PENDING", "DUE", "NEXT_ALARM", "NEXT", "LIKE", "EVENTS_OF", "EVENTS", "ALL_OF", "NEWEST", "FAILED"] {
+    for name in
+        ["PENDING", "DUE", "NEXT_ALARM", "NEXT", "LIKE", "EVENTS_OF", "EVENTS", "ALL_OF", "NEWEST", "FAILED", "TAKEN"]
+    {
         let plan = store.plan_of(name).await.expect(name);
         assert!(!plan.iter().any(|line| line.contains("TEMP B-TREE")), "{name} sorts: {plan:#?}");
     }

@@ -1,8 +1,9 @@
 //! After a gap: what was said meanwhile is fetched from the history, marked, and not doubled.
 
+use jiff::Timestamp;
 use zhishou_fakes::onebot::{Dialect, FakeOneBot};
 
-use crate::support::{reverse, run, settings};
+use crate::support::{NOON, reverse, run, settings};
 
 #[tokio::test]
 async fn what_was_said_during_a_gap_is_recovered_in_order() {
@@ -35,6 +36,44 @@ async fn what_was_said_during_a_gap_is_recovered_in_order() {
         assert_eq!((live.text.as_str(), live.recovered), ("恢复了", false), "{dialect:?}: after what was missed");
         assert!(it.desk.messages().iter().all(|m| m.text != "早于值守的闲聊" && m.text != "人工代发"));
     }
+}
+
+#[tokio::test]
+async fn a_group_in_which_nothing_was_ever_stored_is_caught_up_from_when_the_desk_came() {
+    let it = run(settings(reverse())).await;
+    it.desk.bind("group:20001");
+    it.desk.listens_from(Timestamp::from_second(NOON).unwrap());
+    let qq = FakeOneBot::new(Dialect::NapCat).token("t0k");
+    qq.group("20001", &[("30001", "王科长")]);
+    // Each message takes the fake a second.
+    qq.set_time(NOON - 2);
+    qq.say_unheard("20001", "30001", "早于值守的闲聊");
+    // Said while the connection was being made: it was heard by nobody.
+    qq.say_unheard("20001", "30001", "登记系统打不开了");
+    qq.dial(&it.ws("/onebot/v11/ws")).await.unwrap();
+    let heard = it.desk.next_message().await;
+    assert_eq!((heard.text.as_str(), heard.recovered), ("登记系统打不开了", true));
+    assert_eq!(it.desk.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn one_huge_message_in_the_history_closes_nothing_and_keeps_no_other_back() {
+    let it = run(settings(reverse())).await;
+    it.desk.bind("group:20001");
+    let qq = FakeOneBot::new(Dialect::NapCat).token("t0k");
+    qq.group("20001", &[("30001", "王科长")]);
+    qq.dial(&it.ws("/onebot/v11/ws")).await.unwrap();
+    qq.say("20001", "30001", "报修").await;
+    it.desk.next_message().await;
+    qq.disconnect();
+    qq.has_connections(0).await;
+    qq.say_unheard("20001", "30001", &"啊".repeat(7 << 20));
+    qq.say_unheard("20001", "30001", "还没人来");
+    qq.reconnect().await.unwrap();
+    let huge = it.desk.next_message().await;
+    assert_eq!((huge.text.chars().count(), huge.recovered), (7 << 20, true), "whether it is too long the desk decides");
+    assert_eq!(it.desk.next_message().await.text, "还没人来");
+    assert_eq!((qq.connections(), qq.closes()), (1, Vec::new()));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! HTTP: signed events in, calls out.
 
 use secrecy::SecretString;
+use std::collections::HashSet;
 use zhishou_adapters::qq::onebot::Transport;
 use zhishou_adapters::{Channel as _, Retry};
 use zhishou_fakes::onebot::{Behaviour, Dialect, FakeOneBot};
@@ -83,7 +84,7 @@ async fn a_call_without_answer_is_in_doubt_and_found_again() {
     let message = outgoing("k1", "group:20001", "已受理");
     assert_eq!(it.send(&message).await.unwrap_err().retry(), Retry::Look);
     let since = jiff::Timestamp::from_second(crate::support::NOON).unwrap();
-    assert!(within(it.channel.find(&message, since)).await.unwrap().is_some());
+    assert!(within(it.channel.find(&message, since, &HashSet::new())).await.unwrap().is_some());
 }
 
 #[tokio::test]

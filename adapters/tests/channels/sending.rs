@@ -1,5 +1,6 @@
 //! What becomes of what the desk says, above all when the answer is in doubt.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -41,7 +42,7 @@ async fn a_message_in_doubt_is_found_in_the_history_and_not_said_twice() {
                 qq.reconnect().await.unwrap();
                 qq.was_called("get_status", 2).await;
             }
-            let found = within(it.channel.find(&message, since())).await.unwrap();
+            let found = within(it.channel.find(&message, since(), &HashSet::new())).await.unwrap();
             let id = qq.sent()[1].id.clone();
             assert_eq!(
                 found,
@@ -49,7 +50,7 @@ async fn a_message_in_doubt_is_found_in_the_history_and_not_said_twice() {
                 "{dialect:?} {behaviour:?}: not the same words said before"
             );
             assert_eq!(
-                within(it.channel.find(&message, since())).await.unwrap(),
+                within(it.channel.find(&message, since(), &HashSet::new())).await.unwrap(),
                 found,
                 "asked twice, answered the same"
             );
@@ -58,15 +59,35 @@ async fn a_message_in_doubt_is_found_in_the_history_and_not_said_twice() {
 }
 
 #[tokio::test]
+async fn after_a_restart_the_same_words_said_before_are_not_taken_for_the_lost_ones() {
+    let (it, qq) = connected(Dialect::NapCat).await;
+    it.send(&outgoing("k1", "group:20001", "已受理")).await.unwrap();
+    let first = format!("10001:group:20001:{}", qq.sent()[0].id);
+    // The process died before it had said them a second time; a new one knows only what the desk has kept.
+    let it = run(settings(reverse())).await;
+    qq.dial(&it.ws("/onebot/v11/ws")).await.unwrap();
+    qq.was_called("get_status", 2).await;
+    let second = outgoing("k2", "group:20001", "已受理");
+    it.clock.forward(Duration::from_secs(20));
+    let found = |taken: HashSet<String>| {
+        let (channel, second) = (it.channel.clone(), second.clone());
+        async move { within(channel.find(&second, since(), &taken)).await.unwrap() }
+    };
+    assert_eq!(found(HashSet::from([first.clone()])).await, None, "it stands for the first");
+    it.send(&second).await.unwrap();
+    assert_eq!(qq.sent().len(), 2);
+}
+
+#[tokio::test]
 async fn absence_is_sure_only_after_the_platform_had_time_to_show_it() {
     let (it, qq) = connected(Dialect::NapCat).await;
     qq.behave(&[Behaviour::Lose]);
     let message = outgoing("k1", "group:20001", "已受理");
     assert_eq!(it.send(&message).await.unwrap_err().retry(), Retry::Look);
-    let early = within(it.channel.find(&message, since())).await.unwrap_err();
+    let early = within(it.channel.find(&message, since(), &HashSet::new())).await.unwrap_err();
     assert_eq!(early.retry(), Retry::After(Duration::from_secs(20)));
     it.clock.forward(Duration::from_secs(20));
-    assert_eq!(within(it.channel.find(&message, since())).await.unwrap(), None);
+    assert_eq!(within(it.channel.find(&message, since(), &HashSet::new())).await.unwrap(), None);
     it.send(&message).await.unwrap();
     assert_eq!(qq.sent().len(), 1);
 }
@@ -81,7 +102,7 @@ async fn a_late_answer_settles_the_doubt() {
     qq.refuse("get_group_msg_history", 1200, "坏了");
     // The late answer and this call travel over the same socket, in order.
     it.send(&outgoing("k2", "group:20001", "别的")).await.unwrap();
-    let found = within(it.channel.find(&message, since())).await.unwrap().unwrap();
+    let found = within(it.channel.find(&message, since(), &HashSet::new())).await.unwrap().unwrap();
     assert_eq!(found.external_id, Some(format!("10001:group:20001:{}", qq.sent()[0].id)));
 }
 
@@ -97,7 +118,7 @@ async fn an_own_message_that_is_reported_settles_the_doubt_as_well() {
     it.send(&message).await.unwrap_err();
     it.desk.next(|event| matches!(event, zhishou_adapters::Event::OwnMessage { .. }).then_some(())).await;
     qq.refuse("get_group_msg_history", 1200, "坏了");
-    assert!(within(it.channel.find(&message, since())).await.unwrap().is_some());
+    assert!(within(it.channel.find(&message, since(), &HashSet::new())).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -107,7 +128,7 @@ async fn where_the_platform_cannot_be_asked_nothing_is_claimed() {
     let message = outgoing("k1", "group:20001", "已受理");
     it.send(&message).await.unwrap_err();
     qq.refuse("get_group_msg_history", 1404, "不支持的Api");
-    let error = within(it.channel.find(&message, since())).await.unwrap_err();
+    let error = within(it.channel.find(&message, since(), &HashSet::new())).await.unwrap_err();
     assert_eq!(error.retry(), Retry::Backoff);
 }
 
@@ -167,7 +188,7 @@ async fn a_long_text_goes_out_in_numbered_pieces_and_goes_on_where_it_stopped() 
     qq.behave(&[Behaviour::Answer, Behaviour::Lose]);
     assert_eq!(it.send(&message).await.unwrap_err().retry(), Retry::Look);
     it.clock.forward(Duration::from_secs(20));
-    assert_eq!(within(it.channel.find(&message, since())).await.unwrap(), None, "not all of it");
+    assert_eq!(within(it.channel.find(&message, since(), &HashSet::new())).await.unwrap(), None, "not all of it");
     let receipt = it.send(&message).await.unwrap();
     let sent = qq.sent();
     assert_eq!(sent.len(), 2, "the first piece was not said again");

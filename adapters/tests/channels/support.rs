@@ -43,6 +43,7 @@ struct State {
     read: usize,
     kept: Vec<Vec<u8>>,
     bound: Vec<String>,
+    since: Option<Timestamp>,
     failures: VecDeque<InboxError>,
     refused: usize,
 }
@@ -50,6 +51,11 @@ struct State {
 impl Desk {
     pub fn bind(&self, conversation: &str) {
         self.state.lock().unwrap().bound.push(conversation.to_owned());
+    }
+
+    /// The desk listens to this channel since then.
+    pub fn listens_from(&self, since: Timestamp) {
+        self.state.lock().unwrap().since = Some(since);
     }
 
     /// The next so many events are not stored.
@@ -131,6 +137,10 @@ impl Inbox for Desk {
         let mut fits =
             state.events.iter().rev().filter_map(message).filter(|inbound| inbound.conversation == conversation);
         fits.next().map(|inbound| inbound.external_id)
+    }
+
+    async fn listens_since(&self, _: &str) -> Option<Timestamp> {
+        self.state.lock().unwrap().since
     }
 
     async fn bound(&self, _: &str) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! The outbox when a channel fails, hangs or cannot be asked: nothing is doubled, nothing holds up what it need not.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,6 +118,28 @@ async fn a_send_in_doubt_is_looked_up_and_not_repeated() {
 }
 
 #[tokio::test]
+async fn of_the_same_words_said_twice_a_lost_second_one_is_said_again() {
+    let (desk, clock, tape) = desk().await;
+    let ask = |id: &str| {
+        let mut help = inbound("group:20001", "40001", id, "帮助");
+        help.addressed = true;
+        help
+    };
+    desk.receive(ask("m1")).await.expect("it is stored");
+    quiet(&desk).await;
+    tape.fail("group:20001", SendError::Perhaps);
+    desk.receive(ask("m2")).await.expect("it is stored");
+    quiet(&desk).await;
+    tape.heal();
+    forward(&clock, RECHECK_MS / 1000);
+    quiet(&desk).await;
+    let texts = tape.texts_in("qq:group:20001");
+    assert_eq!((texts.len(), tape.looked()), (2, 1), "the first does not stand for the second: {texts:#?}");
+    assert_eq!(texts[0], texts[1]);
+    support::sound(desk.store(), 2).await;
+}
+
+#[tokio::test]
 async fn a_message_whose_fate_nobody_can_tell_does_not_hold_its_conversation_for_ever() {
     let (desk, clock, tape) = desk().await;
     tape.fail("group:20001", SendError::Perhaps);
@@ -217,8 +240,13 @@ impl Channel for Slow {
         self.tape.send(message).await
     }
 
-    async fn find(&self, message: &Outgoing, since: Timestamp) -> Result<Option<Receipt>, SendError> {
-        self.tape.find(message, since).await
+    async fn find(
+        &self,
+        message: &Outgoing,
+        since: Timestamp,
+        taken: &HashSet<String>,
+    ) -> Result<Option<Receipt>, SendError> {
+        self.tape.find(message, since, taken).await
     }
 
     async fn listen(&self, _: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {
@@ -315,8 +343,13 @@ impl Channel for Paced {
         self.tape.send(message).await
     }
 
-    async fn find(&self, message: &Outgoing, since: Timestamp) -> Result<Option<Receipt>, SendError> {
-        self.tape.find(message, since).await
+    async fn find(
+        &self,
+        message: &Outgoing,
+        since: Timestamp,
+        taken: &HashSet<String>,
+    ) -> Result<Option<Receipt>, SendError> {
+        self.tape.find(message, since, taken).await
     }
 
     async fn listen(&self, _: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {

@@ -1,6 +1,6 @@
 //! What the stories share: people, a clock moved by hand, a channel that writes down what it takes, a desk on a database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex, Once};
@@ -352,15 +352,26 @@ impl Channel for Tape {
         Ok(Receipt { external_id: Some(format!("said-{}", message.key)) })
     }
 
-    async fn find(&self, message: &Outgoing, _: Timestamp) -> Result<Option<Receipt>, SendError> {
+    async fn find(
+        &self,
+        message: &Outgoing,
+        _: Timestamp,
+        taken: &HashSet<String>,
+    ) -> Result<Option<Receipt>, SendError> {
         tokio::task::yield_now().await;
         self.edit(|state| {
             state.looked += 1;
             if state.blind {
                 return Err(SendError::Unreachable("the platform cannot be asked".to_owned()));
             }
-            let found = state.taken.iter().any(|(_, taken)| taken.key == message.key);
-            Ok(found.then(|| Receipt { external_id: Some(format!("said-{}", message.key)) }))
+            // As on a platform, words are all there is to recognise a message by.
+            let alike = state
+                .taken
+                .iter()
+                .map(|(_, said)| said)
+                .filter(|said| said.conversation == message.conversation && said.text == message.text);
+            let mut ids = alike.map(|said| format!("said-{}", said.key)).filter(|id| !taken.contains(id));
+            Ok(ids.next().map(|id| Receipt { external_id: Some(id) }))
         })
     }
 

@@ -41,18 +41,28 @@ const AT_ONCE: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Gap {
     scope: Scope,
-    newest: String,
+    /// External id of the newest message that was stored, if there ever was one.
+    newest: Option<String>,
+    /// Nothing from before this instant is fetched.
+    from: Timestamp,
 }
 
-/// Which conversations are to be caught up. Those in which nothing was ever stored have no gap: what was said before
-/// the desk came is none of its business.
+/// Which conversations are to be caught up. Where nothing was ever stored the gap begins when the desk came: what was said
+/// before is none of its business.
 pub(super) async fn plan(hub: &Hub, inbox: &Arc<dyn Inbox>) -> Vec<Gap> {
+    let horizon = hub.now().checked_sub(HORIZON).unwrap_or(Timestamp::MIN);
+    let since = inbox.listens_since(&hub.config.id).await;
     let mut gaps = Vec::new();
     for conversation in inbox.bound(&hub.config.id).await {
-        if let Some(scope @ Scope::Group(_)) = Scope::parse(&conversation)
-            && let Some(newest) = inbox.newest(&hub.config.id, &conversation).await
-        {
-            gaps.push(Gap { scope, newest });
+        if let Some(scope @ Scope::Group(_)) = Scope::parse(&conversation) {
+            let newest = inbox.newest(&hub.config.id, &conversation).await;
+            let from = match (&newest, since) {
+                (Some(_), _) => horizon,
+                // The platform tells whole seconds.
+                (None, Some(since)) => horizon.max(Timestamp::from_second(since.as_second()).unwrap_or(since)),
+                (None, None) => continue,
+            };
+            gaps.push(Gap { scope, newest, from });
         }
     }
     gaps
@@ -77,9 +87,9 @@ pub(super) fn catch_up(hub: &Arc<Hub>, inbox: &Arc<dyn Inbox>, conn: Option<Conn
 
 async fn close_gap(hub: &Arc<Hub>, inbox: &Arc<dyn Inbox>, gap: Gap, mut place: Place) {
     place.turn().await;
-    let horizon = hub.now().checked_sub(HORIZON).unwrap_or(Timestamp::MIN);
-    let known = |heard: &Heard| message_of(heard).is_some_and(|message| message.external_id() == gap.newest);
-    let old = |heard: &Heard| message_of(heard).and_then(|message| message.at).is_some_and(|at| at < horizon);
+    let known =
+        |heard: &Heard| message_of(heard).map(HeardMessage::external_id).is_some_and(|id| gap.newest == Some(id));
+    let old = |heard: &Heard| message_of(heard).and_then(|message| message.at).is_some_and(|at| at < gap.from);
     let read = match read(hub, &gap.scope, |page| page.iter().any(|heard| known(heard) || old(heard))).await {
         Ok((read, _)) => read,
         Err(error) => {
@@ -207,11 +217,23 @@ fn question(hub: &Hub, scope: &Scope, oldest: Option<&HeardMessage>) -> (&'stati
 }
 
 /// Whether a doubtful message shows up as sent after `since`.
-pub(super) async fn find(hub: &Arc<Hub>, message: &Outgoing, since: Timestamp) -> Result<Option<Receipt>, SendError> {
+pub(super) async fn find(
+    hub: &Arc<Hub>,
+    message: &Outgoing,
+    since: Timestamp,
+    taken: &HashSet<String>,
+) -> Result<Option<Receipt>, SendError> {
     let scope = Scope::parse(&message.conversation)
         .ok_or_else(|| SendError::Unreachable("会话编号不是 group:群号 或 user:QQ 号".to_owned()))?;
     let from = since.checked_sub(CLOCK_SKEW).unwrap_or(since);
     let texts: Vec<String> = pieces(&message.text).iter().map(|text| essence(text)).collect();
+    {
+        // After a restart only the desk still knows which of our messages are accounted for.
+        let mut memory = lock(&hub.memory);
+        for external_id in taken {
+            memory.receipts.put(external_id.clone(), ());
+        }
+    }
     if matched(hub, message, &texts, from) {
         return Ok(Some(receipt(hub, &message.key)));
     }

@@ -21,6 +21,7 @@ mod prepare;
 mod reverse;
 mod sending;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -227,8 +228,13 @@ impl Channel for OneBot {
         sending::send(&self.hub, message).await
     }
 
-    async fn find(&self, message: &Outgoing, since: Timestamp) -> Result<Option<Receipt>, SendError> {
-        history::find(&self.hub, message, since).await
+    async fn find(
+        &self,
+        message: &Outgoing,
+        since: Timestamp,
+        taken: &HashSet<String>,
+    ) -> Result<Option<Receipt>, SendError> {
+        history::find(&self.hub, message, since, taken).await
     }
 
     async fn listen(&self, inbox: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {
