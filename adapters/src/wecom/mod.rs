@@ -1,0 +1,9 @@
+//! WeChat Work (企业微信, WeCom): one channel made of a bot, an app and robots.
+//!
+//! Facts: `wecom.md` of the protocol sheets; numbers in comments are its sections.
+
+pub mod codec;
+
+// W1's modules (callback, token, app, robot, inspect):
+
+// W2's modules (health, session, socket, bot):
