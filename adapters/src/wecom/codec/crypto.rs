@@ -113,8 +113,11 @@ impl CallbackKeys {
     }
 
     /// Encrypts a message to base64. The 16 random bytes come from the caller: nothing here draws them.
+    ///
+    /// # Panics
+    /// For messages of 4 GiB and more; whoever calls is bound to 1 MB by HTTP.
     pub fn encrypt(&self, message: &[u8], random: [u8; 16]) -> String {
-        let length = u32::try_from(message.len()).expect("messages are far below 4 GiB: the HTTP side caps them at 1 MB");
+        let length = u32::try_from(message.len()).expect("a message is below 4 GiB");
         let mut plain = Vec::with_capacity(HEAD + message.len() + self.receive_id.len() + PAD);
         plain.extend_from_slice(&random);
         plain.extend_from_slice(&length.to_be_bytes());
@@ -130,17 +133,21 @@ impl CallbackKeys {
 
     /// Decrypts base64 and checks padding, length and receiver, in this order (2.3).
     pub fn decrypt(&self, ciphertext: &str) -> Result<Vec<u8>, CryptoError> {
+        let (message, receiver) = self.decrypt_any(ciphertext)?;
+        if receiver == self.receive_id.as_bytes() { Ok(message) } else { Err(CryptoError::Receiver) }
+    }
+
+    /// The same for whoever it was meant for: the message and the receiver named inside. For inspecting a capture; a
+    /// callback is opened with [`Self::decrypt`].
+    pub fn decrypt_any(&self, ciphertext: &str) -> Result<(Vec<u8>, Vec<u8>), CryptoError> {
         let sealed = LENIENT.decode(ciphertext).map_err(|_| CryptoError::Base64)?;
-        let plain = open(&self.key, &sealed)?;
+        let mut plain = open(&self.key, &sealed)?;
         let length: [u8; 4] =
             plain.get(RANDOM..HEAD).and_then(|bytes| bytes.try_into().ok()).ok_or(CryptoError::Length)?;
         let length = usize::try_from(u32::from_be_bytes(length)).map_err(|_| CryptoError::Length)?;
-        let end = HEAD.checked_add(length).ok_or(CryptoError::Length)?;
-        let message = plain.get(HEAD..end).ok_or(CryptoError::Length)?;
-        if plain[end..] != *self.receive_id.as_bytes() {
-            return Err(CryptoError::Receiver);
-        }
-        Ok(message.to_vec())
+        let end = HEAD.checked_add(length).filter(|&end| end <= plain.len()).ok_or(CryptoError::Length)?;
+        let receiver = plain.split_off(end);
+        Ok((plain.split_off(HEAD), receiver))
     }
 }
 
@@ -182,7 +189,7 @@ fn iv(key: &[u8; 32]) -> [u8; BLOCK] {
 
 /// Decrypts whole blocks and takes the 32-byte padding off. No library unpadder: those refuse pads of 17 to 32.
 fn open(key: &[u8; 32], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
-    if sealed.is_empty() || sealed.len() % BLOCK != 0 {
+    if sealed.is_empty() || !sealed.len().is_multiple_of(BLOCK) {
         return Err(CryptoError::Blocks);
     }
     let mut plain = cbc::Decryptor::<Aes256>::new(key.into(), &iv(key).into())

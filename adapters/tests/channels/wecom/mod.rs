@@ -1,0 +1,6 @@
+//! WeChat Work: bot, app and robots.
+
+// W1's:
+mod vectors;
+
+// W2's:
