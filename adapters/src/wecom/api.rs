@@ -243,7 +243,10 @@ async fn fetch(request: RequestBuilder, most: usize) -> Result<(Vec<u8>, Option<
     while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
         if bytes.len() + chunk.len() > most {
             let megabytes = most / (1024 * 1024);
-            return Err(CallError::Refused { code: 45001, text: format!("附件超过大小上限（{megabytes} MB），未下载") });
+            return Err(CallError::Refused {
+                code: 45001,
+                text: format!("附件超过大小上限（{megabytes} MB），未下载"),
+            });
         }
         bytes.extend_from_slice(&chunk);
     }

@@ -173,14 +173,7 @@ pub struct SealError;
 impl Callback {
     /// `name` keeps the addresses of one channel apart on the shelf and in the log (`app`, `bot`).
     pub fn new(keys: CallbackKeys, shelf: Arc<dyn Shelf>, now: Now, name: &str) -> Self {
-        Self {
-            keys,
-            shelf,
-            now,
-            name: name.to_owned(),
-            counters: Counters::default(),
-            verified: Mutex::new(None),
-        }
+        Self { keys, shelf, now, name: name.to_owned(), counters: Counters::default(), verified: Mutex::new(None) }
     }
 
     /// Answers the console's GET: the decrypted `echostr` as the whole body, within a second (2.4).
@@ -255,6 +248,11 @@ impl Callback {
     /// To be called where what was opened could not be stored: answer 503, and the same delivery is welcome again.
     pub fn unavailable(&self) -> Refused {
         self.refuse(Refused::Unavailable)
+    }
+
+    /// To be called where what was opened cannot be read: `part` says which part of it.
+    pub fn malformed(&self, part: &'static str) -> Refused {
+        self.refuse(Refused::Malformed(part))
     }
 
     /// The encrypted reply to a request with this nonce, as the HTTP body.

@@ -74,7 +74,14 @@ impl std::fmt::Debug for Tokens {
 
 impl Tokens {
     /// `base` is the platform's address without a trailing slash.
-    pub fn new(base: &str, corp_id: &str, secret: SecretString, client: Client, shelf: Arc<dyn Shelf>, now: Now) -> Self {
+    pub fn new(
+        base: &str,
+        corp_id: &str,
+        secret: SecretString,
+        client: Client,
+        shelf: Arc<dyn Shelf>,
+        now: Now,
+    ) -> Self {
         Self {
             base: base.trim_end_matches('/').to_owned(),
             corp_id: corp_id.trim().to_owned(),

@@ -115,8 +115,8 @@ fn media_are_decrypted_with_their_own_key() {
 fn posted_xml_is_opened_and_read() {
     for case in list(&vectors("post_xml")) {
         let id = str_of(case, "id");
-        let keys =
-            CallbackKeys::new(str_of(case, "token"), str_of(case, "encoding_aes_key"), str_of(case, "corp_id")).unwrap();
+        let keys = CallbackKeys::new(str_of(case, "token"), str_of(case, "encoding_aes_key"), str_of(case, "corp_id"))
+            .unwrap();
         let query = read_query(str_of(case, "request_target").split_once('?').unwrap().1).unwrap();
         let sealed = ciphertext(str_of(case, "body").as_bytes(), Form::Xml).unwrap();
         assert!(keys.verify(&query.signature, &query.timestamp, &query.nonce, &sealed), "{id}");
@@ -139,10 +139,9 @@ fn told(heard: &HeardApp) -> Value {
         AppWhat::Voice { media_id, format } => ("voice", json!({ "media_id": media_id, "format": format })),
         AppWhat::Video { media_id } => ("video", json!({ "media_id": media_id })),
         AppWhat::File { media_id, name } => ("file", json!({ "media_id": media_id, "name": name })),
-        AppWhat::Location { latitude, longitude, scale, label } => (
-            "location",
-            json!({ "latitude": latitude, "longitude": longitude, "scale": scale, "label": label }),
-        ),
+        AppWhat::Location { latitude, longitude, scale, label } => {
+            ("location", json!({ "latitude": latitude, "longitude": longitude, "scale": scale, "label": label }))
+        }
         AppWhat::Link { title, url } => ("link", json!({ "title": title, "url": url })),
         AppWhat::Card(press) => (
             "event",
@@ -175,8 +174,9 @@ fn told(heard: &HeardApp) -> Value {
 #[test]
 fn replies_are_sealed_in_the_form_of_their_address() {
     for case in list(&vectors("reply_xml")) {
-        let keys = CallbackKeys::new(str_of(case, "token"), str_of(case, "encoding_aes_key"), str_of(case, "receive_id"))
-            .unwrap();
+        let keys =
+            CallbackKeys::new(str_of(case, "token"), str_of(case, "encoding_aes_key"), str_of(case, "receive_id"))
+                .unwrap();
         let sealed = keys.encrypt(str_of(case, "inner").as_bytes(), random(case));
         let signature = keys.signature(str_of(case, "timestamp"), str_of(case, "nonce"), &sealed);
         let at = str_of(case, "timestamp").parse().unwrap();
@@ -201,7 +201,8 @@ fn replies_are_sealed_in_the_form_of_their_address() {
 fn limits_are_counted_in_bytes_and_cuts_fall_between_characters() {
     for case in list(&vectors("byte_limits")) {
         let parts = list(&case["parts"]).iter();
-        let text: String = parts.map(|p| p[0].as_str().unwrap().repeat(p[1].as_u64().unwrap().try_into().unwrap())).collect();
+        let text: String =
+            parts.map(|p| p[0].as_str().unwrap().repeat(p[1].as_u64().unwrap().try_into().unwrap())).collect();
         let limit = usize::try_from(case["limit"].as_u64().unwrap()).unwrap();
         assert_eq!(text.len() as u64, case["bytes"].as_u64().unwrap(), "{}", case["id"]);
         let longest = prefix(&text, limit);
