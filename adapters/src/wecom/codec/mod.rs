@@ -12,6 +12,7 @@ pub mod xml;
 pub mod bot_body;
 pub mod card;
 pub mod card_rules;
+pub mod file_name;
 pub mod frame;
 pub mod markdown;
 pub mod mention;
