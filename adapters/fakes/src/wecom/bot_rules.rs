@@ -112,6 +112,7 @@ impl Bot {
     /// A connection ended.
     pub(super) fn disconnect(&mut self, link: u64) {
         self.links.remove(&link);
+        self.busy.clear();
         if self.subscribed == Some(link) {
             self.subscribed = None;
         }
@@ -274,10 +275,9 @@ fn push(state: &mut State, body: &Value, now: Timestamp) -> Result<(), Refusal> 
     let single = state.person(chatid).map_or_else(|| chatid.to_owned(), |person| person.userid.clone());
     let (single, group) = (format!("user:{single}"), format!("group:{chatid}"));
     let conversation = match body.get("chat_type").map_or(Some(0), Value::as_i64) {
-        Some(1) => single,
         Some(2) => group,
         Some(0) if state.bot.spoken.contains(&group) => group,
-        Some(0) => single,
+        Some(0 | 1) => single,
         _ => return no(40058, "chat_type invalid"),
     };
     if !state.bot.spoken.contains(&conversation) {

@@ -105,17 +105,13 @@ pub(super) async fn bot_hears(
         (id, url, content, about)
     });
     let cmd = if event { "aibot_event_callback" } else { "aibot_msg_callback" };
-    match url {
-        Some(url) => {
-            let attempts = if event { 1 } else { ATTEMPTS };
-            let statuses = post(shared, &id, Door::Bot, &url, body.to_string(), about, attempts).await;
-            Given { id, way: Way::Callback, statuses }
-        }
-        None => {
-            let way = over_socket(shared, &id, cmd, &body, &about);
-            Given { id, way, statuses: Vec::new() }
-        }
+    if let Some(url) = url {
+        let attempts = if event { 1 } else { ATTEMPTS };
+        let statuses = post(shared, &id, Door::Bot, &url, body.to_string(), about, attempts).await;
+        return Given { id, way: Way::Callback, statuses };
     }
+    let way = over_socket(shared, &id, cmd, &body, &about);
+    Given { id, way, statuses: Vec::new() }
 }
 
 /// Writes a callback to the subscribed connection; its req_id can be answered from now on.

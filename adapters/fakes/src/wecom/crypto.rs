@@ -91,7 +91,7 @@ pub(super) fn seal_bytes(key: &[u8; 32], mut bytes: Vec<u8>) -> Vec<u8> {
 
 /// Decrypts and takes the padding off.
 pub(super) fn open_bytes(key: &[u8; 32], mut bytes: Vec<u8>) -> Result<Vec<u8>, &'static str> {
-    if bytes.is_empty() || bytes.len() % BLOCK != 0 {
+    if bytes.is_empty() || !bytes.len().is_multiple_of(BLOCK) {
         return Err("not whole blocks");
     }
     let cipher = Aes256::new(GenericArray::from_slice(key));
@@ -187,6 +187,23 @@ mod tests {
             let plain = open_bytes(&key, cipher.clone()).unwrap_or_else(|why| panic!("{}: {why}", case["id"]));
             assert_eq!(plain.len() as u64, case["plain_len"].as_u64().unwrap(), "{}", case["id"]);
             assert_eq!(seal_bytes(&key, plain), cipher, "{}", case["id"]);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_sealed_opens_again(message: Vec<u8>, random: [u8; 16], receiver in "[a-z0-9]{0,40}") {
+            let keys = Keys::new("t", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", &receiver);
+            let sealed = keys.seal(&message, random);
+            proptest::prop_assert_eq!(STANDARD.decode(&sealed).unwrap().len() % 32, 0);
+            proptest::prop_assert_eq!(keys.open(&sealed), Ok(message));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let _ = open_bytes(&[7; 32], bytes.clone());
+            let keys = Keys { token: String::new(), key: [7; 32], receive_id: String::new() };
+            let _ = keys.open(&STANDARD.encode(bytes));
         }
     }
 }

@@ -122,10 +122,10 @@ async fn treat(
         (fault, answer, wait)
     });
     match fault {
-        Some(Fault::Swallow | Fault::TakeSilently) => std::future::pending().await,
+        Some(Fault::Swallow | Fault::TakeSilently) => return std::future::pending().await,
         Some(Fault::Cut | Fault::TakeAndCut) => {
             shared.wire.cut(peer);
-            std::future::pending().await
+            return std::future::pending().await;
         }
         Some(Fault::Page(status)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);

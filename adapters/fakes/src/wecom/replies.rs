@@ -2,8 +2,9 @@
 //! drop without a word is answered with why, for the complaints.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::FakeWeCom;
 use super::app_send::replace_button;
 use super::bot_rules::{self, About, Sort};
 use super::callbacks::{Door, Sealed};
@@ -85,7 +86,7 @@ fn bot(state: &mut State, about: &About, inner: &Value, now: Timestamp) -> Resul
             match kind {
                 "stream" => Ok(()),
                 "template_card" | "stream_with_template_card" => {
-                    let as_card = serde_json::json!({ "msgtype": "template_card",
+                    let as_card = json!({ "msgtype": "template_card",
                         "template_card": inner["template_card"] });
                     let mut shown =
                         bot_rules::message(state, conversation, &as_card, Sort::Reply, now).map_err(|no| no.words)?;
@@ -127,5 +128,56 @@ fn app(state: &mut State, about: &About, inner: &str, now: Timestamp) -> Result<
             Ok(())
         }
         (kind, _) => Err(format!("a passive reply {kind:?} is not played here")),
+    }
+}
+
+impl FakeWeCom {
+    /// Decrypts what the stand-in sealed for the application or the bot, or what is sealed for it.
+    pub fn open_sealed(&self, ciphertext: &str) -> Option<String> {
+        let (app, bot) = self.shared.read(|state| (state.setup.app_keys(), state.setup.bot_keys()));
+        let plain = app.open(ciphertext).or_else(|_| bot.open(ciphertext)).ok()?;
+        String::from_utf8(plain).ok()
+    }
+
+    /// A reply as a bot in callback mode gives it inside the answer to a request with this nonce.
+    pub fn sealed_reply(&self, inner: &Value, nonce: &str) -> String {
+        let keys = self.shared.read(|state| state.setup.bot_keys());
+        let cipher = keys.seal(inner.to_string().as_bytes(), *b"0123456789abcdef");
+        let timestamp = self.time().as_second();
+        let signature = keys.signature(&timestamp.to_string(), nonce, &cipher);
+        json!({ "encrypt": cipher, "msgsignature": signature, "timestamp": timestamp, "nonce": nonce }).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sheets_reply_opens_and_a_changed_one_does_not() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/wecom.json");
+        let vectors: Value =
+            serde_json::from_str(&std::fs::read_to_string(path).expect("the vectors lie beside the adapters"))
+                .expect("JSON");
+        let case = &vectors["reply_json"][0];
+        let text = |key: &str| case[key].as_str().expect("text");
+        let keys = Keys::new(text("token"), text("encoding_aes_key"), "");
+        let (outer, nonce) = (case["expect"].to_string(), text("nonce"));
+        let inner: Value = serde_json::from_str(text("inner")).expect("JSON");
+        assert_eq!(open_json(&keys, &outer, nonce), Ok(inner));
+        assert!(open_json(&keys, &outer, "another").is_err());
+        let quoted = outer.replace("1790812910", "\"1790812910\"");
+        assert_eq!(open_json(&keys, &quoted, nonce), Err("timestamp is not a number".to_owned()));
+        for case in vectors["reply_xml"].as_array().expect("a list") {
+            let text = |key: &str| case[key].as_str().expect("text");
+            let keys = Keys::new(text("token"), text("encoding_aes_key"), text("receive_id"));
+            let outer: String = case["expect"]
+                .as_object()
+                .expect("an object")
+                .iter()
+                .map(|(name, value)| super::super::callbacks::element(name, value.as_str().expect("text")))
+                .collect();
+            assert_eq!(open_xml(&keys, &outer).as_deref(), Ok(text("inner")), "{}", case["id"]);
+        }
     }
 }

@@ -124,6 +124,7 @@ impl Window {
 }
 
 /// Everything behind the lock.
+#[expect(clippy::struct_excessive_bools, reason = "switches that tests turn, not states")]
 pub(super) struct State {
     pub(super) setup: Setup,
     /// `http://` and the port that is dialled.

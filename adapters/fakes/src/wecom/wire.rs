@@ -62,7 +62,9 @@ impl Wire {
             let _ = door.await;
         }
         let connections = self.edit(|inner| std::mem::take(&mut inner.connections));
-        connections.into_values().for_each(|handle| handle.abort());
+        for handle in connections.into_values() {
+            handle.abort();
+        }
     }
 
     /// Cuts one connection, known by the address the server sees.
