@@ -299,3 +299,27 @@ impl State {
         code
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_slides_and_refused_ones_do_not_count() {
+        let start: Timestamp = "2026-10-01T10:00:00+08:00".parse().unwrap();
+        let at = |seconds: i64| start + SignedDuration::from_secs(seconds);
+        let mut window = Window::default();
+        for (why, seconds, fits) in [
+            ("the first", 0, true),
+            ("the second", 30, true),
+            ("a third within the minute", 59, false),
+            ("the first is a minute old", 60, true),
+            ("the second is not", 89, false),
+            ("now it is", 90, true),
+            ("four an hour are over", 200, false),
+            ("the first is an hour old", 3600, true),
+        ] {
+            assert_eq!(window.take(at(seconds), 2, 4), fits, "{why}");
+        }
+    }
+}

@@ -81,6 +81,10 @@ async fn messages_of_the_application_reach_whom_they_can() {
     assert_eq!(code(&api.post("message/recall", &recall).await), 0);
     assert!(wecom.shown("user:LiGong").is_empty());
     assert_eq!(code(&api.post("message/recall", &json!({ "msgid": "MSG9999" })).await), 40058);
+    let late = json!({ "msgid": api.post("message/send", &text("LiGong", "改不了")).await["msgid"] });
+    clock.forward(SignedDuration::from_secs(86_401));
+    let api = Api::with_token(&wecom).await;
+    assert_eq!(code(&api.post("message/recall", &late).await), 40058, "a day later it stays");
 
     for number in 0..31 {
         assert_eq!(code(&api.post("message/send", &text("WangKeZhang", &format!("第 {number} 句"))).await), 0);

@@ -188,6 +188,9 @@ async fn thirty_a_minute_and_no_more_per_conversation() {
     }
     assert_eq!(code(&line.ask("aibot_send_msg", "p30", &push(GROUP, 2)).await), 45009);
     assert_eq!(code(&line.ask("aibot_send_msg", "p31", &push("LiGong", 1)).await), 0, "another conversation");
+    assert_eq!(code(&line.ask("aibot_send_msg", "p31", &push(GROUP, 0)).await), 45009, "a guess finds the group first");
+    assert_eq!(code(&line.ask("aibot_send_msg", "p31", &push("ZhangGong", 0)).await), 93006, "then the person");
+    assert_eq!(code(&line.ask("aibot_send_msg", "p31", &push(GROUP, 3)).await), 40058);
     clock.forward(SignedDuration::from_secs(60));
     assert_eq!(code(&line.ask("aibot_send_msg", "p32", &push(GROUP, 2)).await), 0);
     assert_eq!(wecom.shown(IN_GROUP).len(), 31);
