@@ -1,6 +1,16 @@
 //! WeChat Work: bot, app and robots.
 
 // W1's:
+mod callback;
+mod crypto_peer;
 mod vectors;
 
 // W2's:
+mod bot;
+mod callback_mode;
+mod cards;
+mod channel;
+mod frames;
+mod line;
+mod session;
+mod support;
