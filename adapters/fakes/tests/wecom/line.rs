@@ -260,6 +260,13 @@ async fn files_go_up_in_pieces_from_zero_and_out_by_id() {
     assert_eq!(code(&line.ask("aibot_upload_media_init", "i0", &init(101)).await), 40058);
     let id = line.ask("aibot_upload_media_init", "i1", &init(2)).await["body"]["upload_id"].clone();
     let piece = |index: i64, bytes: &[u8]| json!({ "upload_id": id, "chunk_index": index, "base64_data": STANDARD.encode(bytes) });
+    let mut short = init(2);
+    short["total_size"] = 5.into();
+    let half = line.ask("aibot_upload_media_init", "i2", &short).await["body"]["upload_id"].clone();
+    let only = json!({ "upload_id": half, "chunk_index": 0, "base64_data": STANDARD.encode("12345") });
+    assert_eq!(code(&line.ask("aibot_upload_media_chunk", "c", &only).await), 0);
+    let finish = json!({ "upload_id": half });
+    assert_eq!(code(&line.ask("aibot_upload_media_finish", "f", &finish).await), 40058, "the second piece is missing");
     assert_eq!(code(&line.ask("aibot_upload_media_chunk", "c2", &piece(2, b"late")).await), 40058, "they count from 0");
     assert_eq!(code(&line.ask("aibot_upload_media_chunk", "c1", &piece(1, b"67890")).await), 0);
     let finish = json!({ "upload_id": id });

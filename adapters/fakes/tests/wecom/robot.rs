@@ -44,8 +44,8 @@ async fn robots_are_known_by_their_key_and_say_twenty_a_minute() {
     ] {
         assert_eq!(code(&api.webhook(key, &body).await), expected, "{why}");
     }
-    assert_eq!(code(&api.webhook("key-1", &text("响了")).await), 0);
-    assert_eq!(wecom.shows(IN_GROUP, "响了").await.mentions, ["ZhangGong", "LiGong"]);
+    assert_eq!(code(&api.webhook("key-1", &text("响了 <@ZhangGong>")).await), 0);
+    assert_eq!(wecom.shows(IN_GROUP, "响了").await.mentions, ["ZhangGong", "LiGong"], "each once");
     api.webhook("key-1", &markdown("markdown", "看 <@LiGong>")).await;
     assert_eq!(wecom.shows(IN_GROUP, "看").await.mentions, ["LiGong"]);
     api.webhook("key-1", &markdown("markdown_v2", "表 <@LiGong>")).await;
