@@ -16,8 +16,12 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// The same for files.
 const FILE_LIMIT: Duration = Duration::from_mins(1);
 
-/// Pauses before the repeats of a call that was answered "busy" (4.2: wait 1–2 s, at most three times).
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
+/// A connection that was quiet for longer is not used again: where the platform closes it at the moment we write, nobody
+/// knows whether the message went.
+const IDLE: Duration = Duration::from_secs(8);
+
+/// How often a call that was answered "busy" is repeated; the pause before it doubles (4.2: 1–2 s, at most three times).
+const REPEATS: u32 = 2;
 
 /// How long the whole app, or a robot, is left alone after 45009: the block lasts as long as the window (3.4).
 pub const THROTTLED: Duration = Duration::from_secs(65);
@@ -86,6 +90,7 @@ pub fn client() -> Client {
     Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
+        .pool_idle_timeout(IDLE)
         .timeout(LIMIT)
         .build()
         .expect("no option above can fail once the process has its TLS provider")
@@ -135,6 +140,7 @@ pub struct Api {
     base: String,
     tokens: Tokens,
     client: Client,
+    pause: Duration,
 }
 
 /// What a call carries.
@@ -149,9 +155,9 @@ pub enum Payload<'a> {
 }
 
 impl Api {
-    /// `base` is the platform's address.
-    pub fn new(base: &str, tokens: Tokens, client: Client) -> Self {
-        Self { base: base.trim_end_matches('/').to_owned(), tokens, client }
+    /// `base` is the platform's address, `pause` what is waited before the first repeat of a call answered "busy".
+    pub fn new(base: &str, tokens: Tokens, client: Client, pause: Duration) -> Self {
+        Self { base: base.trim_end_matches('/').to_owned(), tokens, client, pause }
     }
 
     /// The token, for health and `check --online`.
@@ -164,7 +170,7 @@ impl Api {
     pub async fn call(&self, path: &str, query: &[(&str, &str)], payload: Payload<'_>) -> Result<Value, CallError> {
         let mut token = self.tokens.get().await?;
         let mut renewed = false;
-        let mut pauses = PAUSES.iter();
+        let mut repeats = 0;
         loop {
             let error = match answer(self.request(path, query, payload, &token)).await {
                 Ok(answer) => return Ok(answer),
@@ -175,10 +181,10 @@ impl Api {
                     renewed = true;
                     token = self.tokens.renew(&token).await?;
                 }
-                Some(Class::Retry | Class::RetryOnce) => match pauses.next() {
-                    Some(pause) => tokio::time::sleep(*pause).await,
-                    None => return Err(error),
-                },
+                Some(Class::Retry | Class::RetryOnce) if repeats < REPEATS => {
+                    tokio::time::sleep(self.pause * (1 << repeats)).await;
+                    repeats += 1;
+                }
                 _ => return Err(error),
             }
         }

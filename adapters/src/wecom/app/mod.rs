@@ -8,6 +8,7 @@ mod people;
 mod sending;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -61,6 +62,8 @@ pub struct AppConfig {
     pub source: String,
     /// Most bytes of a picture or file taken in.
     pub max_file_bytes: usize,
+    /// Before the first repeat of a call that was answered "busy"; doubles.
+    pub retry: Duration,
 }
 
 impl AppConfig {
@@ -75,6 +78,7 @@ impl AppConfig {
             chats: Vec::new(),
             source: "值守".to_owned(),
             max_file_bytes: 20 * 1024 * 1024,
+            retry: Duration::from_secs(1),
         }
     }
 
@@ -159,7 +163,7 @@ impl App {
             Arc::clone(&shelf),
             Arc::clone(&now),
         );
-        let api = Api::new(&config.api_base, tokens, client);
+        let api = Api::new(&config.api_base, tokens, client, config.retry);
         Ok(Self { config, api, shelf, now, callback, problem: Mutex::new(None), notice: Mutex::new(None) })
     }
 

@@ -141,7 +141,8 @@ async fn forged_old_and_malformed_callbacks_are_refused_with_their_status_and_on
     let forged = format!("msg_signature={forged}&timestamp={}&nonce=n5", at(0));
     let foreign = CallbackKeys::new(TOKEN, KEY, "ww0000000000000000").unwrap();
     let foreign_text = foreign.encrypt(b"<xml/>", [7; 16]);
-    let foreign_query = format!("msg_signature={}&timestamp={}&nonce=n6", foreign.signature(&at(0), "n6", &foreign_text), at(0));
+    let foreign_query =
+        format!("msg_signature={}&timestamp={}&nonce=n6", foreign.signature(&at(0), "n6", &foreign_text), at(0));
     let garbled = "AAAA";
     let garbled_query =
         format!("msg_signature={}&timestamp={}&nonce=n7", door.keys.signature(&at(0), "n7", garbled), at(0));
@@ -203,9 +204,11 @@ async fn while_the_shelf_is_down_the_platform_is_asked_to_come_again() {
 #[tokio::test]
 async fn the_address_verification_decrypts_no_captured_message() {
     let door = Door::new();
-    for (why, message, take_first) in
-        [("a message", "<xml><Content>secret</Content></xml>", false), ("JSON", "{\"msgtype\":\"text\"}", false), ("a number that was taken", "12345", true)]
-    {
+    for (why, message, take_first) in [
+        ("a message", "<xml><Content>secret</Content></xml>", false),
+        ("JSON", "{\"msgtype\":\"text\"}", false),
+        ("a number that was taken", "12345", true),
+    ] {
         let post = door.sealed(message, why);
         if take_first {
             door.open(&post).await.unwrap();

@@ -98,7 +98,8 @@ fn a_thousand_messages_of_every_length_go_both_ways_between_us_and_wechatpy() {
         assert_eq!(message.len(), length);
         lengths[length % 32] += 1;
         let at = AT.to_string();
-        let question = |op: &str| json!({ "op": op, "token": TOKEN, "key": key, "id": CORP_ID, "nonce": NONCE, "timestamp": at });
+        let question =
+            |op: &str| json!({ "op": op, "token": TOKEN, "key": key, "id": CORP_ID, "nonce": NONCE, "timestamp": at });
 
         let mut theirs = question("encrypt");
         theirs["message"] = message.as_str().into();

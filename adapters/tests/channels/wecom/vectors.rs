@@ -74,8 +74,10 @@ fn what_others_encrypted_is_decrypted_for_its_receiver_alone() {
         let stranger = CallbackKeys::new("t", key, "ww0000000000000000").unwrap();
         assert!(stranger.decrypt(text).is_err(), "{}", case["id"]);
         // With its own random bytes the same text comes out again.
-        let again = keys.encrypt(str_of(case, "msg").as_bytes(), random(case));
-        assert_eq!(again, text, "{}", case["id"]);
+        if case["random16"].is_string() {
+            let again = keys.encrypt(str_of(case, "msg").as_bytes(), random(case));
+            assert_eq!(again, text, "{}", case["id"]);
+        }
     }
 }
 
