@@ -122,7 +122,8 @@ impl Bot {
         };
         let fetcher = Fetcher::new(config.media.clone()).map_err(|error| wrong(error.to_string()))?;
         let http = Client::builder().no_proxy().timeout(config.timing.http);
-        let http = http.redirect(reqwest::redirect::Policy::none()).build().map_err(|error| wrong(error.to_string()))?;
+        let http =
+            http.redirect(reqwest::redirect::Policy::none()).build().map_err(|error| wrong(error.to_string()))?;
         Ok(Self { config, shelf, now, line, fetcher, http, media_key, memory: Mutex::default() })
     }
 

@@ -82,7 +82,11 @@ impl Bot {
         let url = match kept.url.strip_prefix(API_BASE) {
             Some(rest) => format!("{}{rest}", self.config.api_base.trim_end_matches('/')),
             None if kept.url.starts_with(&self.config.api_base) => kept.url.clone(),
-            None => return Err(SendError::Refused { code: 0, text: "回复地址不属于企业微信，未使用".to_owned() }),
+            None => {
+                return Err(SendError::Refused {
+                    code: 0, text: "回复地址不属于企业微信，未使用".to_owned()
+                });
+            }
         };
         let answer = match self.http.post(url).json(&body).send().await {
             Ok(answer) => answer,

@@ -129,7 +129,9 @@ pub fn explain(config: &WeComConfig) -> Vec<Advice> {
         let (ok, text) = match (conversation.starts_with("group:"), robots[..at].contains(conversation), hears) {
             (false, ..) => (false, "消息推送机器人要绑定到一个群：conversation 应写成 group:群编号".to_owned()),
             (true, true, _) => (false, "这个群配置了不止一个消息推送机器人，只会用第一个".to_owned()),
-            (true, false, true) => (true, "能听（智能机器人），能主动通知，能 @ 人强提醒（消息推送机器人，每分钟 20 条）".to_owned()),
+            (true, false, true) => {
+                (true, "能听（智能机器人），能主动通知，能 @ 人强提醒（消息推送机器人，每分钟 20 条）".to_owned())
+            }
             (true, false, false) => (false, "这个群只能说、不能听：请在群里添加智能机器人".to_owned()),
         };
         told.push(Advice { about: (*conversation).to_owned(), ok, text });
@@ -139,11 +141,13 @@ pub fn explain(config: &WeComConfig) -> Vec<Advice> {
             told.push(advice("自建应用", true, "能主动通知可见范围内的任何人，能收单聊消息，卡片按钮可用"));
         }
         Some(_) => {
-            let text = "能主动通知可见范围内的任何人，但没有设置接收消息（token、encoding_aes_key），收不到单聊，卡片没有按钮";
+            let text =
+                "能主动通知可见范围内的任何人，但没有设置接收消息（token、encoding_aes_key），收不到单聊，卡片没有按钮";
             told.push(advice("自建应用", true, text));
         }
         None if config.bot.as_ref().is_some_and(|bot| bot.mode.speaks_first()) => {
-            let text = "没有自建应用：单独通知某人要先由本人与机器人单聊过；看不到姓名，人员要用“绑定”或在人员表里填账号";
+            let text =
+                "没有自建应用：单独通知某人要先由本人与机器人单聊过；看不到姓名，人员要用“绑定”或在人员表里填账号";
             told.push(advice("自建应用", true, text));
         }
         None => {}

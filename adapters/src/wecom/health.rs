@@ -50,7 +50,9 @@ pub fn of_line(status: &LineStatus, now: Timestamp) -> Result<String, String> {
     let down = || {
         let since = status.down_since.map(|since| format!("，自 {} 起", clock(since))).unwrap_or_default();
         let why = status.trouble.as_deref().map(|why| format!("：{why}")).unwrap_or_default();
-        format!("{name}没有连接{since}{why}。正在自动重连；请确认服务器能访问 openws.work.weixin.qq.com:443。断线期间 @ 机器人的消息不会补发")
+        format!(
+            "{name}没有连接{since}{why}。正在自动重连；请确认服务器能访问 openws.work.weixin.qq.com:443。断线期间 @ 机器人的消息不会补发"
+        )
     };
     match status.state {
         State::Live { since } => {
@@ -62,7 +64,12 @@ pub fn of_line(status: &LineStatus, now: Timestamp) -> Result<String, String> {
                 let _ = write!(line, "，心跳往返 {} 毫秒", took.as_millis());
             }
             if let Some((from, to)) = status.outage.filter(|(_, to)| gap(*to, now) < OUTAGE_TOLD) {
-                let _ = write!(line, "；{} 到 {} 断线，期间 @ 机器人的消息可能没有收到，请在有未结工单的群里确认", clock(from), clock(to));
+                let _ = write!(
+                    line,
+                    "；{} 到 {} 断线，期间 @ 机器人的消息可能没有收到，请在有未结工单的群里确认",
+                    clock(from),
+                    clock(to)
+                );
             }
             if status.kicks > 0 {
                 let _ = write!(line, "；曾被另一处连接顶掉 {} 次，请检查是否有两套程序使用同一个机器人", status.kicks);
@@ -93,7 +100,10 @@ fn of_callback(callback: &Callback) -> Result<String, String> {
         return Err(format!("{name}：{} 管理后台验证回调地址失败，{}", clock(verified.at), refused.advice()));
     }
     if counts.accepted == 0 && counts.bad_signature > 0 {
-        return Err(format!("{name}：收到 {} 次请求，签名都不正确。请核对 Token 与管理后台是否一致", counts.bad_signature));
+        return Err(format!(
+            "{name}：收到 {} 次请求，签名都不正确。请核对 Token 与管理后台是否一致",
+            counts.bad_signature
+        ));
     }
     let mut line = match (&counts.verified, counts.accepted) {
         (None, 0) => format!("{name}还没有收到过请求。请在管理后台保存一次回调地址；地址须能从公网访问"),

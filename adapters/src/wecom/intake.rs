@@ -44,7 +44,12 @@ pub(super) struct Intake {
 impl Intake {
     /// Works off what comes over the line, until the queue ends. Messages of one conversation are stored in the order of
     /// their coming, though their files are fetched side by side.
-    pub(super) async fn follow(self: &Arc<Self>, line: &Arc<Line>, mut queue: mpsc::Receiver<Heard>, stop: &CancellationToken) {
+    pub(super) async fn follow(
+        self: &Arc<Self>,
+        line: &Arc<Line>,
+        mut queue: mpsc::Receiver<Heard>,
+        stop: &CancellationToken,
+    ) {
         let tracker = TaskTracker::new();
         let slots = Arc::new(Semaphore::new(AT_ONCE));
         let order = Order::default();
@@ -165,7 +170,6 @@ impl Intake {
 
     /// What the desk is told of a press; `None` where the card can answer for itself.
     pub(super) async fn press(&self, press: CardPress, at: Timestamp, way: PressWay) -> Option<Event> {
-        self.bot.heard_in(&press.conversation).await;
         if press.key == STATE_KEY
             && let Some(card) = self.bot.kept_card(&press.task).await
         {

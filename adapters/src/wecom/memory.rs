@@ -71,13 +71,8 @@ impl Memory {
         if known.is_none() {
             self.order.push_back(msgid.to_owned());
         }
-        let question = Question {
-            epoch,
-            req_id: req_id.to_owned(),
-            conversation: conversation.to_owned(),
-            at,
-            answered: false,
-        };
+        let question =
+            Question { epoch, req_id: req_id.to_owned(), conversation: conversation.to_owned(), at, answered: false };
         self.questions.insert(msgid.to_owned(), question);
         while self.order.len() > QUESTIONS {
             if let Some(oldest) = self.order.pop_front() {
@@ -87,13 +82,7 @@ impl Memory {
     }
 
     /// The request id to answer a message under; given once, and only for the connection that stands.
-    pub fn take_question(
-        &mut self,
-        msgid: &str,
-        epoch: u64,
-        conversation: &str,
-        now: Timestamp,
-    ) -> Option<String> {
+    pub fn take_question(&mut self, msgid: &str, epoch: u64, conversation: &str, now: Timestamp) -> Option<String> {
         let question = self.questions.get_mut(msgid)?;
         let fits = question.epoch == epoch
             && !question.answered

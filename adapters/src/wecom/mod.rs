@@ -91,7 +91,7 @@ impl WeCom {
     ///
     /// # Errors
     /// Where a key or an address cannot be one; the sentence says which.
-    pub fn new(config: WeComConfig, shelf: Arc<dyn Shelf>, now: Now) -> Result<Self, ChannelError> {
+    pub fn new(config: WeComConfig, shelf: &Arc<dyn Shelf>, now: &Now) -> Result<Self, ChannelError> {
         let callback = match config.bot.as_ref().map(|bot| &bot.mode) {
             Some(BotMode::Callback { token, encoding_aes_key, path }) => {
                 // The bot of one's own corp has no receive id (2.3).

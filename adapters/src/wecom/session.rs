@@ -219,7 +219,9 @@ impl Session {
     /// When a connection may be tried: in `Idle`, `Kicked` and `Refused` only.
     pub fn may_dial_at(&self) -> Option<Timestamp> {
         match self.state {
-            State::Idle { not_before } | State::Kicked { not_before } | State::Refused { not_before, .. } => Some(not_before),
+            State::Idle { not_before } | State::Kicked { not_before } | State::Refused { not_before, .. } => {
+                Some(not_before)
+            }
             State::Connecting | State::Subscribing { .. } | State::Live { .. } => None,
         }
     }

@@ -94,10 +94,7 @@ pub fn card(message: &Outgoing, task: &str, source: &str, lengths: Lengths) -> C
             .take(OPTIONS)
             .map(|action| json!({ "id": action.id, "text": cut(&clean(&action.label), lengths.option).0 }))
             .collect();
-        card.insert(
-            "checkbox".to_owned(),
-            json!({ "question_key": QUESTION_KEY, "mode": 0, "option_list": options }),
-        );
+        card.insert("checkbox".to_owned(), json!({ "question_key": QUESTION_KEY, "mode": 0, "option_list": options }));
         card.insert("submit_button".to_owned(), json!({ "text": "提交", "key": SUBMIT_KEY }));
     }
     card.insert("task_id".to_owned(), json!(task));

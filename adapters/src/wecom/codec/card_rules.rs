@@ -34,7 +34,9 @@ pub fn check_card(card: &Value, surface: CardSurface) -> Result<(), CardFault> {
         return Err(CardFault("a robot sends notices only"));
     }
     let menu = match card.get("action_menu") {
-        Some(menu) => list(menu, "action_list", 1, 3, "an action menu has 1 to 3 actions").and_then(keys).map(|()| true)?,
+        Some(menu) => {
+            list(menu, "action_list", 1, 3, "an action menu has 1 to 3 actions").and_then(keys).map(|()| true)?
+        }
         None => false,
     };
     match kind {
@@ -109,7 +111,13 @@ fn submits(card: &Value) -> Result<(), CardFault> {
     keys(std::slice::from_ref(button))
 }
 
-fn list<'a>(holder: &'a Value, name: &str, least: usize, most: usize, why: &'static str) -> Result<&'a [Value], CardFault> {
+fn list<'a>(
+    holder: &'a Value,
+    name: &str,
+    least: usize,
+    most: usize,
+    why: &'static str,
+) -> Result<&'a [Value], CardFault> {
     let items = holder.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if (least..=most).contains(&items.len()) { Ok(items) } else { Err(CardFault(why)) }
 }

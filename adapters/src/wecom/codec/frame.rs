@@ -58,6 +58,9 @@ pub enum FrameError {
     /// Neither a command nor an acknowledgement.
     #[error("the frame has no request id")]
     NoRequest,
+    /// An acknowledgement that does not say of what.
+    #[error("the acknowledgement has no code")]
+    NoCode,
     /// A callback about nothing.
     #[error("the callback has no body")]
     NoBody,
@@ -85,7 +88,8 @@ pub fn read(text: &str) -> Result<Frame, FrameError> {
         Some(other) if !other.is_empty() => Ok(Frame::Unknown(other.chars().take(64).collect())),
         Some(_) | None => {
             let req_id = req_id.ok_or(FrameError::NoRequest)?;
-            let code = frame.get("errcode").and_then(number_of).unwrap_or(0);
+            // Taking its absence for success would lose a message, for failure say it twice: as good as no answer.
+            let code = frame.get("errcode").and_then(number_of).ok_or(FrameError::NoCode)?;
             let text = frame.get("errmsg").and_then(text_of).unwrap_or_default();
             Ok(Frame::Ack(Ack { req_id, code, text, body }))
         }

@@ -30,21 +30,18 @@ fn strip_exact(content: &str, name: &str) -> Option<String> {
         let (before, from) = rest.split_at(at);
         kept.push_str(before);
         let free = kept.chars().next_back().is_none_or(is_space);
-        match from[1..].strip_prefix(name).filter(|after| free && ends_word(after)) {
-            Some(after) => {
-                found = true;
-                rest = after.trim_start_matches(is_space);
-                let length = kept.trim_end_matches(is_space).len();
-                kept.truncate(length);
-                // A mention in the middle leaves one blank; before punctuation and at the ends none.
-                if !kept.is_empty() && rest.chars().next().is_some_and(|next| !is_mark(next)) {
-                    kept.push(' ');
-                }
+        if let Some(after) = from[1..].strip_prefix(name).filter(|after| free && ends_word(after)) {
+            found = true;
+            rest = after.trim_start_matches(is_space);
+            let length = kept.trim_end_matches(is_space).len();
+            kept.truncate(length);
+            // A mention in the middle leaves one blank; before punctuation and at the ends none.
+            if !kept.is_empty() && rest.chars().next().is_some_and(|next| !is_mark(next)) {
+                kept.push(' ');
             }
-            None => {
-                kept.push('@');
-                rest = &from[1..];
-            }
+        } else {
+            kept.push('@');
+            rest = &from[1..];
         }
     }
     kept.push_str(rest);
@@ -63,5 +60,8 @@ fn is_space(c: char) -> bool {
 
 fn is_mark(c: char) -> bool {
     (c.is_ascii_punctuation() && !matches!(c, '@' | '_' | '-'))
-        || matches!(c, '，' | '。' | '、' | '：' | '；' | '！' | '？' | '（' | '）' | '“' | '”' | '…' | '～' | '《' | '》')
+        || matches!(
+            c,
+            '，' | '。' | '、' | '：' | '；' | '！' | '？' | '（' | '）' | '“' | '”' | '…' | '～' | '《' | '》'
+        )
 }

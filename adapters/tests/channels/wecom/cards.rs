@@ -15,7 +15,8 @@ fn claim() -> Outgoing {
         key: "outbox-1".to_owned(),
         conversation: "group:wrGROUP0001".to_owned(),
         title: "新工单 #12 登记系统打不开".to_owned(),
-        text: "新工单 #12 登记系统打不开\n级别：A\n响应时限：14:30 前\n市住建局 王科长：一登录就报错\n回复「认领 12」".to_owned(),
+        text: "新工单 #12 登记系统打不开\n级别：A\n响应时限：14:30 前\n市住建局 王科长：一登录就报错\n回复「认领 12」"
+            .to_owned(),
         fields: vec![("级别".to_owned(), "A".to_owned()), ("响应时限".to_owned(), "14:30 前".to_owned())],
         actions: vec![action("claim", "认领"), action("assign", "转派")],
         ..Outgoing::default()
@@ -49,7 +50,8 @@ fn a_message_with_buttons_is_a_card_that_says_everything_once() {
 
 #[test]
 fn without_a_title_the_first_line_is_one() {
-    let message = Outgoing { title: String::new(), fields: Vec::new(), text: "请确认\n已解决".to_owned(), ..claim() };
+    let message =
+        Outgoing { title: String::new(), fields: Vec::new(), text: "请确认\n已解决".to_owned(), ..claim() };
     let made = card(&message, "z-1", "", Lengths::BOT);
     assert_eq!(made.json["main_title"]["title"], "请确认");
     assert_eq!(made.json["sub_title_text"], "已解决");
@@ -93,7 +95,8 @@ fn a_task_id_is_the_same_for_the_same_message_and_nothing_the_platform_refuses()
 #[test]
 fn a_pressed_card_keeps_what_stays_and_says_who_did_it() {
     let old = card(&claim(), "z-1", "值守", Lengths::BOT).json;
-    let news = Outgoing { text: "#12 已由张工认领".to_owned(), updates: Some("z-1".to_owned()), ..Outgoing::default() };
+    let news =
+        Outgoing { text: "#12 已由张工认领".to_owned(), updates: Some("z-1".to_owned()), ..Outgoing::default() };
     let new = updated(&old, &news, "z-1", Lengths::BOT);
     assert_eq!(new["main_title"], old["main_title"]);
     assert_eq!(new["horizontal_content_list"], old["horizontal_content_list"]);

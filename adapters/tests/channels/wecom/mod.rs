@@ -1,8 +1,10 @@
 //! WeChat Work: bot, app and robots.
 
 // W1's:
+mod app;
 mod callback;
 mod crypto_peer;
+mod robot;
 mod vectors;
 
 // W2's:
@@ -12,5 +14,6 @@ mod cards;
 mod channel;
 mod frames;
 mod line;
+mod scenarios;
 mod session;
 mod support;

@@ -59,9 +59,15 @@ impl MemoryShelf {
         self.boards.lock().unwrap().leases.insert(what.to_owned(), (0, until));
     }
 
-    /// Everything that stands on it now, for asking what was and was not kept.
+    /// Everything that was ever put and not taken, for asking what was kept.
     pub fn keys(&self) -> Vec<String> {
         self.boards.lock().unwrap().kept.keys().cloned().collect()
+    }
+
+    /// How long a lease still runs.
+    pub fn runs_for(&self, what: &str) -> Duration {
+        let until = self.boards.lock().unwrap().leases.get(what).map_or(Timestamp::MIN, |(_, until)| *until);
+        until.duration_since(self.clock.now()).try_into().unwrap_or_default()
     }
 
     fn boards<T>(&self, act: impl FnOnce(&mut Boards, Timestamp) -> T) -> Result<T, ShelfError> {
@@ -76,7 +82,9 @@ impl MemoryShelf {
 #[async_trait]
 impl Shelf for MemoryShelf {
     async fn get(&self, key: &str) -> Result<Option<String>, ShelfError> {
-        self.boards(|boards, now| boards.kept.get(key).filter(|(_, until)| *until > now).map(|(value, _)| value.clone()))
+        self.boards(|boards, now| {
+            boards.kept.get(key).filter(|(_, until)| *until > now).map(|(value, _)| value.clone())
+        })
     }
 
     async fn put(&self, entries: &[Entry]) -> Result<(), ShelfError> {
@@ -135,6 +143,11 @@ pub fn now_of(clock: &HandClock) -> Now {
     Arc::new(move || clock.now())
 }
 
+/// The shelf as the channel is handed it.
+pub fn as_shelf(shelf: &Arc<MemoryShelf>) -> Arc<dyn Shelf> {
+    shelf.clone()
+}
+
 /// Long waits of the world short, so that a test waits for nothing; what the hand clock measures stays as it is.
 pub fn quick() -> BotTiming {
     BotTiming {
@@ -179,7 +192,6 @@ pub struct Served {
     pub channel: Arc<WeCom>,
     pub desk: Arc<Desk>,
     pub shelf: Arc<MemoryShelf>,
-    pub clock: HandClock,
     /// Where its callbacks are served: `http://127.0.0.1:PORT`.
     pub base: String,
     pub stop: CancellationToken,
@@ -209,7 +221,7 @@ pub async fn platform() -> (FakeWeCom, HandClock) {
 /// Serves a channel on a port of its own.
 pub async fn serve(config: WeComConfig, shelf: Arc<MemoryShelf>, clock: &HandClock) -> Served {
     tls();
-    let channel = Arc::new(WeCom::new(config, shelf.clone(), now_of(clock)).unwrap());
+    let channel = Arc::new(WeCom::new(config, &as_shelf(&shelf), &now_of(clock)).unwrap());
     let desk = Arc::new(Desk::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -221,7 +233,7 @@ pub async fn serve(config: WeComConfig, shelf: Arc<MemoryShelf>, clock: &HandClo
         let (channel, desk, stop) = (channel.clone(), desk.clone(), stop.clone());
         async move { channel.listen(desk, stop).await }
     });
-    Served { channel, desk, shelf, clock: clock.clone(), base, stop, listening }
+    Served { channel, desk, shelf, base, stop, listening }
 }
 
 /// The bot in socket mode, connected.
