@@ -52,10 +52,10 @@ impl RobotConfig {
         let (key, api_base) = if given.contains("://") {
             let url = Url::parse(given).map_err(|_| "群机器人的地址不是有效的网址".to_owned())?;
             let key = url.query_pairs().find(|(name, _)| name == "key").map(|(_, key)| key.into_owned());
-            (
-                key.ok_or("群机器人的地址里没有 key=…，请从群设置的“消息推送”里完整复制")?,
-                url.origin().ascii_serialization(),
-            )
+            let key = key.ok_or("群机器人的地址里没有 key=…，请从群设置的“消息推送”里完整复制")?;
+            // A proxy of the intranet may serve the platform below a path of its own.
+            let before = url.path().strip_suffix("/cgi-bin/webhook/send").unwrap_or_default();
+            (key, format!("{}{before}", url.origin().ascii_serialization()))
         } else {
             (given.to_owned(), API_BASE.to_owned())
         };

@@ -203,14 +203,16 @@ impl App {
         let Some(counts) = self.counts() else {
             return Ok("自建应用：可以发消息；没有设置回调，听不到私聊，卡片没有按钮".to_owned());
         };
+        let unheard = counts.accepted == 0;
         match &counts.verified {
-            Some(verified) if counts.accepted == 0 => match verified.outcome {
-                Ok(()) => Ok("自建应用：回调地址已通过验证，尚未收到消息".to_owned()),
-                Err(refused) => Err(format!("自建应用：管理后台验证回调地址失败：{}", refused.advice())),
-            },
-            None if counts.accepted == 0 && counts.bad_signature > 0 => {
+            Some(super::callback::Verification { outcome: Err(refused), .. }) if unheard => {
+                Err(format!("自建应用：管理后台验证回调地址失败：{}", refused.advice()))
+            }
+            Some(_) if unheard => Ok("自建应用：回调地址已通过验证，尚未收到消息".to_owned()),
+            None if unheard && counts.bad_signature > 0 => {
                 Err("自建应用：收到的回调签名都不正确，请核对 Token 与管理后台填写的是否一致".to_owned())
             }
+            None if unheard => Ok("自建应用：可以发消息；启动以来还没有收到回调".to_owned()),
             _ => Ok(format!("自建应用：正常，已收到 {} 条回调，拒绝 {} 条", counts.accepted, refused(&counts))),
         }
     }

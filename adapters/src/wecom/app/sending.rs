@@ -12,7 +12,7 @@ use super::super::codec::card_rules::{CardSurface, check_card};
 use super::super::codec::errcode::{Class, advice};
 use super::super::codec::split::{Dialect, TEXT_BYTES, pieces};
 use super::super::parts::{Progress, plain_text, short_hash, unavailable};
-use super::App;
+use super::{App, lock};
 use crate::{Entry, Outgoing, Receipt, SendError};
 
 /// Cards can be updated this long.
@@ -25,7 +25,8 @@ const PER_HOUR: u32 = 1000;
 /// One call's worth.
 enum Part {
     Text(String),
-    Card(Value, String),
+    /// A card, and the text that stands for it where it is refused; none where the text went before it.
+    Card(Value, Option<String>),
 }
 
 /// Where the platform keeps nothing for us: a card, who got it, and the code to change it once.
@@ -65,7 +66,7 @@ impl App {
                 Part::Text(text) => {
                     self.send_message(user, message, &json!({ "msgtype": "text", "text": { "content": text } })).await
                 }
-                Part::Card(card, instead) => self.send_card(user, message, &task, card, instead).await,
+                Part::Card(card, instead) => self.send_card(user, message, &task, card, instead.as_deref()).await,
             };
             external_id = sent.map_err(CallError::into_send)?;
             if parts.len() > 1 {
@@ -82,13 +83,11 @@ impl App {
         if wants_card(message) && self.callback.is_some() {
             let made = card(message, task, &self.config.source, Lengths::APP);
             if check_card(&made.json, CardSurface::Interactive).is_ok() {
-                let instead = texts().into_iter().next_back().unwrap_or_default();
-                let mut parts: Vec<Part> = Vec::new();
-                if !made.whole {
-                    parts.extend(texts().into_iter().map(Part::Text));
-                }
-                parts.push(Part::Card(made.json, instead));
-                return parts;
+                // What a card does not show whole is said as text before it.
+                let before = if made.whole { Vec::new() } else { texts() };
+                let instead = before.is_empty().then(|| text.clone());
+                let card = Part::Card(made.json, instead);
+                return before.into_iter().map(Part::Text).chain([card]).collect();
             }
         }
         texts().into_iter().map(Part::Text).collect()
@@ -115,7 +114,7 @@ impl App {
         message: &Outgoing,
         task: &str,
         card: &Value,
-        instead: &str,
+        instead: Option<&str>,
     ) -> Result<Option<String>, CallError> {
         // Kept first: the button may be pressed before the answer to the send is read.
         let kept = json!({ "users": [user], "card": card }).to_string();
@@ -125,6 +124,7 @@ impl App {
         let body = json!({ "msgtype": "template_card", "template_card": card });
         match self.deliver(user, message, &body).await {
             Ok(answer) => {
+                self.cards_work(true);
                 if let Some(code) = answer.get("response_code").and_then(Value::as_str).filter(|code| !code.is_empty())
                     && let Err(error) = self.keep(vec![(code_key(task), code.to_owned())]).await
                 {
@@ -133,11 +133,29 @@ impl App {
                 Ok(Some(task.to_owned()))
             }
             // 43012: no callback in the console; 40058: a fault in the card. Neither may swallow the message.
-            Err(CallError::Refused { code: 43012 | 40058, .. }) => {
-                let body = json!({ "msgtype": "text", "text": { "content": instead } });
-                self.send_message(user, message, &body).await
+            Err(CallError::Refused { code: code @ (43012 | 40058), .. }) => {
+                if code == 43012 {
+                    self.cards_work(false);
+                }
+                let mut receipt = None;
+                for text in instead.map(|text| pieces(text, TEXT_BYTES, Dialect::Plain)).into_iter().flatten() {
+                    let body = json!({ "msgtype": "text", "text": { "content": text } });
+                    receipt = self.send_message(user, message, &body).await?;
+                }
+                Ok(receipt)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// That the console knows no callback address is a lasting fault, though every message gets through as text.
+    fn cards_work(&self, work: bool) {
+        let mut notice = lock(&self.notice);
+        let known = notice.as_deref() == Some(advice(43012));
+        if known && work {
+            *notice = None;
+        } else if !work {
+            *notice = Some(advice(43012).to_owned());
         }
     }
 

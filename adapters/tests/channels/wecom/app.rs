@@ -1,96 +1,17 @@
-//! The application before the stand-in: tokens, texts, cards, names, groups of its own, files.
+//! The application before the stand-in: tokens, texts, names, groups of its own, files.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use secrecy::SecretString;
 use serde_json::json;
-use zhishou_adapters::wecom::app::{App, AppCallback, AppConfig, Chat, UploadKind};
-use zhishou_adapters::wecom::codec::card::task_id;
-use zhishou_adapters::{Action, Outgoing, Retry, SendError, Shelf as _};
-use zhishou_fakes::wecom::{FakeWeCom, Fault, Given};
+use zhishou_adapters::wecom::app::{App, AppConfig, Chat, UploadKind};
+use zhishou_adapters::{Outgoing, Retry, SendError, Shelf as _};
+use zhishou_fakes::wecom::{FakeWeCom, Fault};
 
+use super::office::{office, office_with, settings};
 use super::support::{MemoryShelf, now_of, platform};
-use crate::support::{Desk, HandClock, outgoing, within};
-
-/// An application in service.
-struct Office {
-    wecom: FakeWeCom,
-    clock: HandClock,
-    shelf: Arc<MemoryShelf>,
-    app: Arc<App>,
-    desk: Arc<Desk>,
-    url: String,
-}
-
-fn settings(wecom: &FakeWeCom) -> AppConfig {
-    let setup = wecom.setup();
-    let app = setup.app();
-    AppConfig {
-        callback: Some(AppCallback {
-            token: SecretString::from(app.token.clone()),
-            encoding_aes_key: SecretString::from(app.encoding_aes_key.clone()),
-            path: AppCallback::DEFAULT_PATH.to_owned(),
-        }),
-        api_base: wecom.api_base(),
-        chats: vec!["opsroom".to_owned()],
-        retry: Duration::from_millis(1),
-        ..AppConfig::new(&setup.corp_id, app.agent_id, SecretString::from(app.secret.clone()))
-    }
-}
-
-async fn office() -> Office {
-    let office = office_with(|config| config).await;
-    office.wecom.save_app_callback(&office.url).await.unwrap();
-    office
-}
-
-/// The same before anything was saved in the console.
-async fn office_with(change: impl FnOnce(AppConfig) -> AppConfig) -> Office {
-    let (wecom, clock) = platform().await;
-    for (userid, name) in [("ZhangGong", "张工"), ("LiGong", "李工"), ("WangKeZhang", "王科长")] {
-        wecom.person(userid, name);
-    }
-    let shelf = MemoryShelf::new(clock.clone());
-    let app = Arc::new(App::new(change(settings(&wecom)), shelf.clone(), now_of(&clock)).unwrap());
-    let desk = Arc::new(Desk::default());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}{}", listener.local_addr().unwrap(), AppCallback::DEFAULT_PATH);
-    if let Some(routes) = app.routes(desk.clone(), "wecom") {
-        tokio::spawn(async move { axum::serve(listener, routes).await });
-    }
-    Office { wecom, clock, shelf, app, desk, url }
-}
-
-impl Office {
-    async fn send(&self, message: &Outgoing) -> Result<Option<String>, SendError> {
-        within(self.app.send(message)).await.map(|receipt| receipt.external_id)
-    }
-
-    /// A second process with the same settings at the same shelf.
-    fn another(&self) -> App {
-        App::new(settings(&self.wecom), self.shelf.another(), now_of(&self.clock)).unwrap()
-    }
-
-    /// Posts a callback of the test's own making.
-    async fn post(&self, inner: &str) -> u16 {
-        let sealed = self.wecom.seal_for_app(inner);
-        let request = reqwest::Client::new().post(format!("{}?{}", self.url, sealed.query)).body(sealed.body);
-        within(request.send()).await.unwrap().status().as_u16()
-    }
-}
-
-fn claim(key: &str, user: &str) -> Outgoing {
-    let action =
-        |id: &str, label: &str| Action { id: id.to_owned(), label: label.to_owned(), command: format!("{label} 3") };
-    Outgoing {
-        title: "工单 #3 登记系统打不开".to_owned(),
-        fields: vec![("级别".to_owned(), "A".to_owned())],
-        actions: vec![action("claim", "认领"), action("assign", "转派")],
-        ..outgoing(key, &format!("user:{user}"), "工单 #3 登记系统打不开\n级别：A")
-    }
-}
+use crate::support::{outgoing, within};
 
 #[tokio::test]
 async fn a_text_reaches_one_person_and_can_be_taken_back() {
@@ -282,91 +203,6 @@ async fn the_limit_of_a_member_is_kept_before_the_platform_drops_in_silence() {
 }
 
 #[tokio::test]
-async fn a_pressed_card_shows_its_new_state_once_for_each_press() {
-    let it = office().await;
-    let task = it.send(&claim("k1", "ZhangGong")).await.unwrap().unwrap();
-    assert_eq!(task, task_id("k1"));
-    let card = it.wecom.card(&task).unwrap();
-    assert_eq!(card["button_list"][0]["key"], "claim");
-    let given = it.wecom.press(&task, "claim", "ZhangGong").await.unwrap();
-    assert_eq!(given.statuses, [200]);
-    let pressed = it.desk.next_message().await;
-    assert_eq!(pressed.press.map(|press| (press.on, press.action)), Some((task.clone(), "claim".to_owned())));
-    assert_eq!((pressed.sender.as_str(), pressed.sender_name.as_str()), ("ZhangGong", "张工"));
-    assert_eq!(pressed.conversation, "user:ZhangGong");
-    let state = Outgoing { updates: Some(task.clone()), ..outgoing("k2", "user:ZhangGong", "张工已认领") };
-    assert_eq!(it.send(&state).await.unwrap(), Some(task.clone()));
-    let words = it.wecom.card(&task).unwrap().to_string();
-    assert!(words.contains("张工已认领") && words.contains("工单 #3"), "{words}");
-    // The code is used up: nothing is said, and nothing goes wrong.
-    assert_eq!(it.send(&Outgoing { text: "又一次".to_owned(), ..state.clone() }).await.unwrap(), None);
-    // Another press, perhaps of an older copy, brings another code.
-    it.wecom.press(&task, "claim", "ZhangGong").await.unwrap();
-    it.desk.next_message().await;
-    assert_eq!(it.send(&Outgoing { text: "李工已接手".to_owned(), ..state }).await.unwrap(), Some(task.clone()));
-    assert!(it.wecom.card(&task).unwrap().to_string().contains("李工已接手"));
-    assert_eq!(it.wecom.shown("user:ZhangGong").len(), 1, "no texts besides");
-}
-
-#[tokio::test]
-async fn a_press_on_what_only_says_how_things_stand_asks_for_nothing() {
-    let it = office().await;
-    let task = it.send(&claim("k1", "ZhangGong")).await.unwrap().unwrap();
-    it.send(&Outgoing { updates: Some(task.clone()), ..outgoing("k2", "user:ZhangGong", "张工已认领") }).await.unwrap();
-    it.wecom.press(&task, "state", "ZhangGong").await.unwrap();
-    assert_eq!(it.desk.messages(), []);
-}
-
-#[tokio::test]
-async fn a_card_survives_restarts_for_three_days() {
-    let it = office().await;
-    let task = it.send(&claim("k1", "ZhangGong")).await.unwrap().unwrap();
-    let state = Outgoing { updates: Some(task.clone()), ..outgoing("k2", "user:ZhangGong", "张工已认领") };
-    it.clock.forward(Duration::from_hours(71));
-    assert_eq!(it.another().send(&state).await.unwrap().external_id, Some(task.clone()));
-    let late = it.send(&claim("k3", "ZhangGong")).await.unwrap().unwrap();
-    it.clock.forward(Duration::from_hours(73));
-    assert_eq!(it.send(&Outgoing { updates: Some(late), ..state }).await.unwrap(), None);
-    let unknown = Outgoing { updates: Some("z-unknown".to_owned()), ..outgoing("k4", "user:ZhangGong", "在") };
-    assert_eq!(it.send(&unknown).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn a_card_change_that_did_not_get_through_is_tried_again() {
-    let it = office().await;
-    let task = it.send(&claim("k1", "ZhangGong")).await.unwrap().unwrap();
-    let state = Outgoing { updates: Some(task.clone()), ..outgoing("k2", "user:ZhangGong", "张工已认领") };
-    it.wecom.misbehave("message/update_template_card", &[Fault::Cut]);
-    assert_eq!(it.send(&state).await.unwrap_err().retry(), Retry::Backoff);
-    assert_eq!(it.send(&state).await.unwrap(), Some(task));
-}
-
-#[tokio::test]
-async fn more_actions_than_buttons_are_a_vote_and_its_choice_is_the_action() {
-    let it = office().await;
-    let rates =
-        (1..=7)
-            .map(|n| Action { id: format!("rate-{n}"), label: format!("{n} 分"), command: format!("评价 3 {n}") });
-    let survey = Outgoing { actions: rates.collect(), ..outgoing("k1", "user:WangKeZhang", "请评价工单 #3") };
-    let task = it.send(&survey).await.unwrap().unwrap();
-    it.wecom.vote(&task, "WangKeZhang", &[("action", &["rate-5"])]).await.unwrap();
-    assert_eq!(it.desk.next_message().await.press.unwrap().action, "rate-5");
-}
-
-#[tokio::test]
-async fn without_a_callback_a_card_is_said_as_text() {
-    // In the configuration …
-    let it = office_with(|config| AppConfig { callback: None, ..config }).await;
-    it.send(&claim("k1", "ZhangGong")).await.unwrap();
-    assert_eq!(it.wecom.next_shown().await.kind, "text");
-    // … or in the console, which answers 43012.
-    let it = office_with(|config| config).await;
-    it.send(&claim("k1", "ZhangGong")).await.unwrap();
-    let shown = it.wecom.next_shown().await;
-    assert_eq!((shown.kind.as_str(), shown.text.contains("登记系统打不开")), ("text", true));
-}
-
-#[tokio::test]
 async fn names_are_asked_for_once() {
     let it = office().await;
     for _ in 0..3 {
@@ -433,73 +269,6 @@ async fn an_address_that_is_not_trusted_is_named() {
     it.wecom.distrust_ip(false);
     it.send(&outgoing("k1", "user:ZhangGong", "在")).await.unwrap();
     it.app.health().unwrap();
-}
-
-#[tokio::test]
-async fn what_is_said_to_it_is_stored_before_it_is_answered() {
-    let it = office().await;
-    it.desk.fail(1);
-    let Given { id, statuses, .. } = it.wecom.say_to_app("ZhangGong", "认领 3 <b>&amp;").await;
-    assert_eq!(statuses, [503, 200], "the same bytes again, and now they are welcome");
-    let heard = it.desk.next_message().await;
-    assert_eq!((heard.text.as_str(), heard.sender_name.as_str()), ("认领 3 <b>&amp;", "张工"));
-    assert_eq!((heard.external_id, heard.addressed), (format!("msg:{id}"), true));
-    let replayed = it.wecom.replay(&id).await;
-    assert!(replayed.statuses.iter().all(|status| *status == 403), "{replayed:?}");
-    assert_eq!(it.desk.messages().len(), 1);
-    let counts = it.app.counts().unwrap();
-    assert_eq!((counts.accepted, counts.unavailable, counts.repeated > 0), (1, 1, true));
-}
-
-#[tokio::test]
-async fn a_picture_is_fetched_while_it_lives_and_a_lost_one_loses_no_message() {
-    let it = office().await;
-    let png = b"\x89PNG\r\n\x1a\n0123456789abcdef";
-    let media = it.app.upload(UploadKind::Image, "shot.png", png).await.unwrap();
-    let image = |id: &str, media: &str| {
-        format!(
-            "<xml><ToUserName><![CDATA[wwc0ffee0000000001]]></ToUserName><FromUserName><![CDATA[ZhangGong]]></FromUserName>\
-             <CreateTime>1772413200</CreateTime><MsgType><![CDATA[image]]></MsgType><MediaId><![CDATA[{media}]]></MediaId>\
-             <MsgId>{id}</MsgId><AgentID>1000012</AgentID></xml>"
-        )
-    };
-    assert_eq!(it.post(&image("1", &media)).await, 200);
-    let heard = it.desk.next_message().await;
-    let attachment = &heard.attachments[0];
-    assert_eq!((attachment.kind.as_str(), attachment.stored.as_deref()), ("image/png", Some("hash-1")));
-    assert_eq!(it.desk.kept(), [png.to_vec()]);
-    assert_eq!(it.post(&image("2", "gone")).await, 200);
-    let heard = it.desk.next_message().await;
-    assert!(heard.attachments[0].stored.is_none() && heard.attachments[0].problem.is_some(), "{heard:?}");
-    let unknown = image("3", "x").replace("[image]", "[some_future_type]");
-    assert_eq!(it.post(&unknown).await, 200);
-    assert!(it.desk.next_message().await.attachments[0].problem.as_deref().unwrap().contains("改发文字"));
-    let foreign = image("4", "x").replace("1000012", "1000099");
-    assert_eq!(it.post(&foreign).await, 200);
-    assert_eq!(it.desk.messages().len(), 3, "another application's message is nobody's");
-    assert_eq!(it.post("<xml><broken>").await, 400);
-}
-
-#[tokio::test]
-async fn a_warning_that_the_application_will_be_stopped_is_shown() {
-    let it = office().await;
-    it.wecom.app_event("sys", "inactive_alert", "").await;
-    assert!(it.app.health().unwrap_err().contains("不活跃"));
-    it.wecom.app_event("sys", "reopen_inactive_agent", "").await;
-    it.app.health().unwrap();
-    it.wecom.app_event("ZhangGong", "enter_agent", "").await;
-    assert_eq!(it.desk.messages(), []);
-}
-
-#[tokio::test]
-async fn a_body_beyond_all_measure_is_refused_and_counted() {
-    let it = office().await;
-    let client = reqwest::Client::new();
-    let query = it.wecom.seal_for_app("<xml/>").query;
-    let body = vec![b'x'; 1024 * 1024 + 1];
-    let response = within(client.post(format!("{}?{query}", it.url)).body(body).send()).await.unwrap();
-    assert_eq!(response.status().as_u16(), 413);
-    assert_eq!(it.app.counts().unwrap().malformed, 1);
 }
 
 #[tokio::test]

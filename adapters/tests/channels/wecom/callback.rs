@@ -184,7 +184,7 @@ async fn a_replay_is_refused_for_as_long_as_its_timestamp_is_good() {
     let post = door.sealed_at("<xml/>", "n1", &at);
     door.open(&post).await.unwrap();
     for _ in 0..4 {
-        door.clock.forward(HOUR - Duration::from_secs(1));
+        door.clock.forward(Duration::from_secs(3599));
         assert_eq!(door.open(&post).await.unwrap_err(), Refused::Repeated);
     }
     door.clock.forward(HOUR);

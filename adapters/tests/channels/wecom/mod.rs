@@ -2,8 +2,12 @@
 
 // W1's:
 mod app;
+mod app_cards;
+mod app_hears;
 mod callback;
 mod crypto_peer;
+mod inspect;
+mod office;
 mod robot;
 mod vectors;
 

@@ -88,6 +88,8 @@ fn the_key_is_found_in_what_the_group_shows() {
     let address = format!("https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key={KEY}");
     assert_eq!(of(&address).unwrap(), KEY);
     assert_eq!(RobotConfig::new(&address, PLACE).unwrap().api_base, "https://qyapi.weixin.qq.com");
+    let proxied = format!("http://10.0.0.7:8443/wx/cgi-bin/webhook/send?key={KEY}");
+    assert_eq!(RobotConfig::new(&proxied, PLACE).unwrap().api_base, "http://10.0.0.7:8443/wx");
     for wrong in ["", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send", "key=abc&x", "钥匙"] {
         assert!(of(wrong).is_err(), "{wrong}");
     }

@@ -1,5 +1,6 @@
 //! The collected facts about WeCom's codecs, driven as tables. Where each comes from stands in its `source`.
 
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use zhishou_adapters::wecom::codec::app_event::{AppWhat, HeardApp, read};
@@ -237,5 +238,28 @@ fn every_error_code_has_its_class_and_an_advice() {
         };
         assert!(fits, "{code}: {class:?}, sheet: {}", case["class"]);
         assert!(!errcode::advice(code).is_empty(), "{code}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_encrypted_is_decrypted_whatever_it_is(
+        message in prop::collection::vec(any::<u8>(), 0..200),
+        receiver in "[a-z0-9]{0,24}",
+        random in any::<[u8; 16]>(),
+    ) {
+        let keys = CallbackKeys::new("t", ANY_KEY, &receiver).unwrap();
+        let sealed = keys.encrypt(&message, random);
+        prop_assert_eq!(keys.decrypt(&sealed).unwrap(), message.clone());
+        prop_assert_eq!(keys.decrypt_any(&sealed).unwrap(), (message, receiver.into_bytes()));
+    }
+
+    #[test]
+    fn nothing_that_is_posted_makes_it_panic(text in ".{0,120}", bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+        let keys = CallbackKeys::new("t", ANY_KEY, "").unwrap();
+        let _ = (keys.decrypt(&text), decrypt_media(&[7; 32], &bytes), read(&bytes), read_query(&text), media_key(&text));
+        for form in [Form::Xml, Form::Json] {
+            let _ = ciphertext(&bytes, form);
+        }
     }
 }
