@@ -74,10 +74,10 @@ async fn a_dropped_line_comes_back_and_a_long_interruption_is_told() {
     within(served.channel.connected()).await;
     assert!(!served.channel.health().unwrap().contains("断线"), "a second is nothing to tell");
     wecom.go_down().await;
-    until("the loss", || served.channel.line_status().is_some_and(|line| line.down_since.is_some())).await;
+    until("the loss", || served.channel.line_status().is_some_and(|line| line.trouble.is_some())).await;
     clock.forward(Duration::from_mins(5));
     let ill = served.channel.health().unwrap_err();
-    assert!(ill.contains("自动重连"), "{ill}");
+    assert!(ill.contains("自动重连") && ill.contains("连接被拒绝"), "{ill}");
     wecom.come_back().await;
     until("the next try", || {
         clock.forward(Duration::from_secs(1));
@@ -109,6 +109,23 @@ pub async fn who_is_kicked_gives_up_the_lease_and_waits_a_minute() {
     clock.forward(Duration::from_secs(2));
     within(served.channel.connected()).await;
     assert_eq!(wecom.subscriptions(), 2);
+}
+
+#[tokio::test]
+async fn after_a_kick_the_instance_that_stood_by_does_not_come_by_reflex_either() {
+    let (wecom, clock) = platform().await;
+    let first = connected(&wecom, &clock).await;
+    let second = serve(only(socket_bot(&wecom)), first.shelf.another(), &clock).await;
+    until("standing by", || second.channel.line_status().is_some_and(|line| line.standby)).await;
+    wecom.kick();
+    until("giving up the lease", || first.shelf.holder(LEASE).is_none()).await;
+    clock.forward(Duration::from_secs(59));
+    let looked = first.shelf.looks("bot-kicked:aibDESK01");
+    until("more looks", || first.shelf.looks("bot-kicked:aibDESK01") > looked + 2).await;
+    assert_eq!(first.shelf.holder(LEASE), None, "it is free, and still nobody takes it");
+    assert_eq!(wecom.subscriptions(), 1);
+    clock.forward(Duration::from_secs(1));
+    within(wecom.has_subscribed(2)).await;
 }
 
 #[tokio::test]

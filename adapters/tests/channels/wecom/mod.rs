@@ -13,6 +13,7 @@ mod vectors;
 
 // W2's:
 mod bot;
+mod bot_cards;
 mod callback_mode;
 mod cards;
 mod channel;

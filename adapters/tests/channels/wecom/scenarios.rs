@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{bot, line};
+use super::{bot, bot_cards, line};
 
 #[test]
 fn every_scripted_scenario_is_played() {
@@ -26,8 +26,8 @@ fn every_scripted_scenario_is_played() {
             "command-conflict" => bot::what_passes_is_repeated_and_no_more_often_than_it_should(),
             "ack-lost" => bot::a_lost_acknowledgement_is_a_perhaps_and_pings_flow_meanwhile(),
             "rate" => bot::the_thirty_first_in_a_minute_waits_without_asking_the_platform(),
-            "card-click-late" => bot::a_card_that_can_no_longer_be_changed_is_left_without_a_word(),
-            "double-click" => bot::two_who_press_at_once_both_see_who_was_first(),
+            "card-click-late" => bot_cards::a_card_that_can_no_longer_be_changed_is_left_without_a_word(),
+            "double-click" => bot_cards::two_who_press_at_once_both_see_who_was_first(),
             other => panic!("nobody plays {other}"),
         }
     }

@@ -24,6 +24,7 @@ struct Boards {
     leases: HashMap<String, (u32, Timestamp)>,
     spent: HashMap<String, VecDeque<Timestamp>>,
     failing: bool,
+    looks: HashMap<String, usize>,
 }
 
 /// A shelf in memory; clones by [`MemoryShelf::another`] are other instances at the same shelf.
@@ -64,6 +65,11 @@ impl MemoryShelf {
         self.boards.lock().unwrap().kept.keys().cloned().collect()
     }
 
+    /// How often somebody looked for a key.
+    pub fn looks(&self, key: &str) -> usize {
+        self.boards.lock().unwrap().looks.get(key).copied().unwrap_or_default()
+    }
+
     /// How long a lease still runs.
     pub fn runs_for(&self, what: &str) -> Duration {
         let until = self.boards.lock().unwrap().leases.get(what).map_or(Timestamp::MIN, |(_, until)| *until);
@@ -83,6 +89,7 @@ impl MemoryShelf {
 impl Shelf for MemoryShelf {
     async fn get(&self, key: &str) -> Result<Option<String>, ShelfError> {
         self.boards(|boards, now| {
+            *boards.looks.entry(key.to_owned()).or_default() += 1;
             boards.kept.get(key).filter(|(_, until)| *until > now).map(|(value, _)| value.clone())
         })
     }

@@ -1,26 +1,30 @@
 //! The I/O of the bot's long connection: lease, dialling, one task that writes. What is to be written, when to ping and
 //! what a frame means is decided by [`Session`].
 
+mod dial;
+mod lease;
+mod status;
+mod writer;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::stream::SplitSink;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use reqwest::{Client, Upgraded, header};
+use reqwest::{Client, Upgraded};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::client::generate_key;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
+pub use status::LineStatus;
+use writer::write;
+
 use super::Now;
-use super::session::{CallId, Effect, LineTiming, OPEN_CALLS, Outcome, Session, State, gap, later};
+use super::session::{CallId, Effect, LineTiming, OPEN_CALLS, Outcome, Session, State, gap};
 use crate::Shelf;
 
 /// Where the platform listens (5.7).
@@ -28,12 +32,10 @@ pub const DEFAULT_URL: &str = "wss://openws.work.weixin.qq.com";
 
 /// Dialling, TLS and upgrade together.
 const DIAL: Duration = Duration::from_secs(10);
-/// A peer that takes nothing for this long is gone.
-const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// How long answers are waited for at a clean stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
-/// Callbacks are small; media come by address.
-const READ_LIMIT: usize = 4 << 20;
+/// How many looks pass between two tries for a lease that somebody else holds.
+const STANDBY_LOOKS: u32 = 5;
 /// An interruption worth telling people about (5.2: what was said meanwhile is lost).
 const OUTAGE: Duration = Duration::from_mins(1);
 
@@ -71,31 +73,6 @@ pub struct Heard {
     pub body: Value,
     /// When it came.
     pub at: Timestamp,
-}
-
-/// What there is to say about the line.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LineStatus {
-    /// Where it is.
-    pub state: State,
-    /// Another instance holds the lease, so this one stands by.
-    pub standby: bool,
-    /// The lease could not be asked for, or the last try to connect failed: why, without secrets.
-    pub trouble: Option<String>,
-    /// The last interruption of more than a minute: what was said meanwhile was not heard.
-    pub outage: Option<(Timestamp, Timestamp)>,
-    /// Since when commands cannot go out.
-    pub down_since: Option<Timestamp>,
-    /// Commands without an answer so far.
-    pub open_calls: usize,
-    /// How long the last ping took.
-    pub round_trip: Option<Duration>,
-    /// When somebody was last heard.
-    pub last_callback: Option<Timestamp>,
-    /// Subscriptions that succeeded.
-    pub connections: u64,
-    /// How often in a row another connection took the bot over.
-    pub kicks: u32,
 }
 
 struct Writers {
@@ -213,8 +190,8 @@ impl Line {
             if !self.until_time(stop).await {
                 break;
             }
-            if !self.hold().await {
-                if !self.nap(self.config.lease / 4, stop).await {
+            if self.barred().await || !self.hold().await {
+                if !self.nap(self.config.look * STANDBY_LOOKS, self.config.look * STANDBY_LOOKS, stop).await {
                     break;
                 }
                 continue;
@@ -230,7 +207,11 @@ impl Line {
                 Err(_) => self.lock().trouble = Some("连接超时".to_owned()),
             }
             self.closed();
-            if matches!(self.lock().session.state(), State::Kicked { .. } | State::Refused { .. }) {
+            let state = self.lock().session.state();
+            if let State::Kicked { not_before } = state {
+                self.bar(not_before).await;
+            }
+            if matches!(state, State::Kicked { .. } | State::Refused { .. }) {
                 self.release().await;
             }
             if stop.is_cancelled() {
@@ -249,95 +230,18 @@ impl Line {
             if wait.is_zero() {
                 return !stop.is_cancelled();
             }
-            if !self.nap(wait, stop).await {
+            if !self.nap(wait, self.config.look, stop).await {
                 return false;
             }
         }
     }
 
-    /// A short sleep; false where it is time to stop.
-    async fn nap(&self, wait: Duration, stop: &CancellationToken) -> bool {
+    /// A sleep of at most `most`; false where it is time to stop.
+    async fn nap(&self, wait: Duration, most: Duration, stop: &CancellationToken) -> bool {
         tokio::select! {
             () = stop.cancelled() => false,
-            () = tokio::time::sleep(wait.min(self.config.look)) => true,
+            () = tokio::time::sleep(wait.min(most)) => true,
         }
-    }
-
-    fn lease_name(&self) -> String {
-        format!("bot-socket:{}", self.config.bot_id)
-    }
-
-    /// Takes or keeps the lease; false where it is held elsewhere, or cannot be asked for.
-    async fn hold(&self) -> bool {
-        let until = later((self.now)(), self.config.lease);
-        let held = self.shelf.hold(&self.lease_name(), until).await;
-        let mut core = self.lock();
-        core.standby = matches!(held, Ok(false));
-        match held {
-            Ok(held) => held,
-            Err(error) => {
-                core.trouble = Some(format!("租约无法读写：{error}"));
-                false
-            }
-        }
-    }
-
-    async fn release(&self) {
-        if let Err(error) = self.shelf.release(&self.lease_name()).await {
-            tracing::warn!(bot.id = %self.config.bot_id, %error, "the lease of the bot's line could not be given up");
-        }
-    }
-
-    /// Renews the lease; returns once it is lost.
-    async fn keep_lease(&self) {
-        let mut held_until = later((self.now)(), self.config.lease);
-        let mut renew_at = later((self.now)(), self.config.lease / 3);
-        loop {
-            let now = (self.now)();
-            let wait = gap(now, renew_at);
-            if !wait.is_zero() {
-                tokio::time::sleep(wait.min(self.config.look)).await;
-                continue;
-            }
-            let until = later(now, self.config.lease);
-            match self.shelf.hold(&self.lease_name(), until).await {
-                Ok(true) => {
-                    held_until = until;
-                    renew_at = later(now, self.config.lease / 3);
-                }
-                Ok(false) => break,
-                // Until its end nobody else can take it.
-                Err(_) if (self.now)() >= held_until => break,
-                Err(_) => renew_at = later(now, self.config.lease / 12),
-            }
-        }
-        tracing::warn!(bot.id = %self.config.bot_id, "the lease of the bot's line was lost");
-    }
-
-    /// TLS, proxies and certificates are those of the HTTP client; the WebSocket begins after its upgrade.
-    async fn dial(&self) -> Result<WebSocketStream<Upgraded>, String> {
-        let url = match self.config.url.split_once("://") {
-            Some(("wss", rest)) => format!("https://{rest}"),
-            Some(("ws", rest)) => format!("http://{rest}"),
-            Some(_) | None => return Err("长连接地址应以 wss:// 开头，请检查 url".to_owned()),
-        };
-        let key = generate_key();
-        let request = self
-            .client
-            .get(url)
-            .header(header::CONNECTION, "Upgrade")
-            .header(header::UPGRADE, "websocket")
-            .header(header::SEC_WEBSOCKET_VERSION, "13")
-            .header(header::SEC_WEBSOCKET_KEY, &key);
-        let response = request.send().await.map_err(|error| format!("连接失败：{}", error.without_url()))?;
-        let status = response.status();
-        let accepted = response.headers().get(header::SEC_WEBSOCKET_ACCEPT).map(header::HeaderValue::as_bytes);
-        if status.as_u16() != 101 || accepted != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
-            return Err(format!("对方没有接受 WebSocket 连接（HTTP {}）", status.as_u16()));
-        }
-        let upgraded = response.upgrade().await.map_err(|error| format!("连接失败：{}", error.without_url()))?;
-        let config = WebSocketConfig::default().max_message_size(Some(READ_LIMIT)).max_frame_size(Some(READ_LIMIT));
-        Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await)
     }
 
     async fn serve(&self, socket: WebSocketStream<Upgraded>, heard: &mpsc::Sender<Heard>, stop: &CancellationToken) {
@@ -463,30 +367,6 @@ impl Core {
         }
         heard
     }
-}
-
-/// The only task that writes: pings overtake what waits.
-async fn write(
-    mut sink: SplitSink<WebSocketStream<Upgraded>, Message>,
-    mut urgent: mpsc::Receiver<String>,
-    mut ordinary: mpsc::Receiver<String>,
-    close: CancellationToken,
-) {
-    loop {
-        let frame = tokio::select! {
-            biased;
-            Some(frame) = urgent.recv() => frame,
-            () = close.cancelled() => break,
-            Some(frame) = ordinary.recv() => frame,
-            else => break,
-        };
-        let written = tokio::time::timeout(WRITE_LIMIT, sink.send(Message::Text(frame.into()))).await;
-        if !matches!(written, Ok(Ok(()))) {
-            break;
-        }
-    }
-    close.cancel();
-    let _ = tokio::time::timeout(Duration::from_secs(1), sink.close()).await;
 }
 
 /// 0 to 1.
