@@ -113,6 +113,10 @@ pub async fn answer(request: RequestBuilder) -> Result<Value, CallError> {
 /// An answer's body. A page instead of JSON comes from something between us and the platform.
 pub fn read(status: StatusCode, body: &[u8]) -> Result<Value, CallError> {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
+        // Whoever gave up waiting had handed it over.
+        if status == StatusCode::GATEWAY_TIMEOUT {
+            return Err(CallError::Lost);
+        }
         return Err(CallError::Unreachable(format!("平台返回的不是 JSON（HTTP {}），稍后重试", status.as_u16())));
     };
     // Numbers come as text at times.
@@ -130,8 +134,13 @@ pub fn read(status: StatusCode, body: &[u8]) -> Result<Value, CallError> {
 
 /// What to do, then the platform's words, shortened: they hold the calling address (60020) and a hint for support.
 pub fn refusal(code: i64, words: &str) -> CallError {
+    CallError::Refused { code, text: explained(code, words) }
+}
+
+/// See [`refusal`].
+pub(super) fn explained(code: i64, words: &str) -> String {
     let words: String = words.chars().filter(|c| !c.is_control()).take(200).collect();
-    CallError::Refused { code, text: format!("{}（{words}）", errcode::advice(code)) }
+    if words.is_empty() { errcode::advice(code).to_owned() } else { format!("{}（{words}）", errcode::advice(code)) }
 }
 
 /// The calls of an app, each with its token.

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
 use super::Now;
+use super::api::explained;
 use super::codec::errcode::{self, Class};
 use crate::{Entry, Shelf};
 
@@ -20,6 +21,9 @@ const EARLY: Duration = Duration::from_mins(5);
 
 /// After refused credentials nothing is asked for this long: wrong secrets get the address blocked for an hour.
 const HOLD: Duration = Duration::from_mins(30);
+
+/// The same for refusals that do no harm and that an administrator mends in a minute, such as 60020.
+const SHORT_HOLD: Duration = Duration::from_mins(1);
 
 /// For fetching a token.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -146,9 +150,10 @@ impl Tokens {
                 Ok(held.token)
             }
             Err(error) => {
-                if matches!(error, TokenError::Credentials { .. }) {
+                if let TokenError::Credentials { code, .. } = error {
+                    let hold = if matches!(code, 40001 | 40013) { HOLD } else { SHORT_HOLD };
                     tracing::error!(error = %error, "the platform refuses the app's credentials; not asked again for a while");
-                    state.refusal = Some((error.clone(), now.saturating_add(HOLD).unwrap_or(Timestamp::MAX)));
+                    state.refusal = Some((error.clone(), now.saturating_add(hold).unwrap_or(Timestamp::MAX)));
                 }
                 Err(error)
             }
@@ -175,7 +180,10 @@ impl Tokens {
             (Class::Retry | Class::RetryOnce | Class::Throttled | Class::Done, _) => {
                 Err(TokenError::Unreachable(format!("平台返回 {code}")))
             }
-            _ => Err(TokenError::Credentials { code, text: errcode::advice(code).to_owned() }),
+            _ => {
+                let words = answer.get("errmsg").and_then(Value::as_str).unwrap_or_default();
+                Err(TokenError::Credentials { code, text: explained(code, words) })
+            }
         }
     }
 

@@ -121,6 +121,17 @@ async fn a_wrong_secret_is_tried_once_and_said_and_not_in_a_loop() {
 }
 
 #[tokio::test]
+async fn what_an_administrator_can_mend_in_a_minute_is_asked_again_soon() {
+    let it = office().await;
+    it.wecom.refuse_next("gettoken", 60020, 1);
+    it.send(&outgoing("k1", "user:ZhangGong", "在")).await.unwrap_err();
+    it.send(&outgoing("k2", "user:ZhangGong", "在")).await.unwrap_err();
+    assert_eq!(it.wecom.count("gettoken"), 1);
+    it.clock.forward(Duration::from_mins(2));
+    it.send(&outgoing("k3", "user:ZhangGong", "在")).await.unwrap();
+}
+
+#[tokio::test]
 async fn somebody_out_of_range_cannot_be_reached_this_way() {
     let it = office().await;
     it.wecom.hide("WangKeZhang");
@@ -169,6 +180,8 @@ async fn refusals_fall_into_their_classes() {
         ("busy once passes", vec![Fault::Refuse(-1)], None),
         ("busy all the time", vec![Fault::Refuse(-1); 3], Some(Retry::Backoff)),
         ("a page in between", vec![Fault::Page(502)], Some(Retry::Backoff)),
+        ("a gateway that gave up, asked again", vec![Fault::Page(504)], None),
+        ("a gateway that gave up twice", vec![Fault::Page(504); 2], Some(Retry::Look)),
         ("too often", vec![Fault::Refuse(45009)], Some(Retry::After(Duration::from_secs(65)))),
         ("stopped", vec![Fault::Refuse(50003)], Some(Retry::Never)),
         ("a fault of ours", vec![Fault::Refuse(40035)], Some(Retry::Never)),
@@ -271,10 +284,11 @@ async fn an_address_that_is_not_trusted_is_named() {
     it.app.health().unwrap();
 }
 
+type Change = fn(&mut AppConfig);
+
 #[tokio::test]
 async fn settings_that_cannot_be_right_are_named() {
     let (wecom, clock) = platform().await;
-    type Change = fn(&mut AppConfig);
     let cases: [(&str, Change); 5] = [
         ("corp_id", |config| config.corp_id = "aibDESK01".to_owned()),
         ("agent_id", |config| config.agent_id = 0),
