@@ -23,8 +23,8 @@ const SERVES: Duration = Duration::from_mins(59);
 /// Addresses of one conversation that are remembered for news that answer nothing in particular.
 const SPARE: usize = 8;
 
-/// One address, as kept.
-#[derive(Debug, Serialize, Deserialize)]
+/// One address, as kept. It is a secret while it serves, so it cannot be printed.
+#[derive(Serialize, Deserialize)]
 struct Kept {
     url: String,
     until: Timestamp,

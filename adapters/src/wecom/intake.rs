@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::app::App;
 use super::bot::Bot;
 use super::codec::bot_body::{BotMedia, BotMessage, CardPress, HeardBot, read_body};
 use super::codec::card::STATE_KEY;
@@ -31,6 +32,8 @@ pub(super) const QUEUE: usize = 1024;
 const STORE_MOST: Duration = Duration::from_secs(10);
 /// How long is waited at a stop for what was heard last.
 const SETTLE: Duration = Duration::from_secs(20);
+/// A name is a comfort: nothing waits for it longer than this.
+const NAME_LIMIT: Duration = Duration::from_millis(1_500);
 /// Pictures and files of one message that are fetched.
 const MOST_MEDIA: usize = 20;
 
@@ -39,6 +42,8 @@ pub(super) struct Intake {
     pub(super) bot: Arc<Bot>,
     pub(super) channel: String,
     pub(super) inbox: Arc<dyn Inbox>,
+    /// Knows names, where there is one: the bot is told none.
+    pub(super) app: Option<Arc<App>>,
 }
 
 impl Intake {
@@ -138,7 +143,8 @@ impl Intake {
 
     /// What the desk is told of a message, its files fetched.
     pub(super) async fn inbound(&self, message: BotMessage, at: Timestamp) -> Event {
-        let mut attachments = self.attachments(&message.media).await;
+        let (mut attachments, sender_name) =
+            tokio::join!(self.attachments(&message.media), self.name_of(&message.sender));
         if let Some(kind) = &message.unreadable {
             attachments.push(Attachment {
                 name: kind.clone(),
@@ -153,7 +159,7 @@ impl Intake {
             channel: self.channel.clone(),
             conversation: message.conversation,
             sender: message.sender,
-            sender_name: String::new(),
+            sender_name,
             external_id: message.msgid,
             sent_at: message.sent_at.unwrap_or(at),
             text: message.text,
@@ -194,6 +200,13 @@ impl Intake {
             recovered: false,
             press: Some(Press { on: press.task, action }),
         })))
+    }
+
+    /// Whoever wrote, by name; empty where nobody knows it within a moment. A press needs none and has no time for it.
+    async fn name_of(&self, userid: &str) -> String {
+        let Some(app) = &self.app else { return String::new() };
+        let named = tokio::time::timeout(NAME_LIMIT, app.name_of(userid)).await;
+        named.ok().flatten().unwrap_or_default()
     }
 
     async fn attachments(&self, media: &[BotMedia]) -> Vec<Attachment> {

@@ -40,8 +40,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub use choose::{Advice, explain};
-pub use inspect::{InspectKeys, inspect};
 pub use config::{API_BASE, BotConfig, BotMode, BotTiming, WeComConfig};
+pub use inspect::{InspectKeys, inspect};
 
 use app::App;
 use bot::Bot;
@@ -64,7 +64,8 @@ const ONLY_HEARS_GROUP: &str = "这个群只能听、不能主动说：请在群
 /// A person without a way out.
 const ONLY_HEARS_USER: &str = "单聊只能一问一答、不能主动通知：请配置自建应用，或改用长连接模式";
 /// A conversation that nothing reaches.
-const CANNOT_SPEAK_HERE: &str = "没有能在这个会话里说话的接入方式：群请添加智能机器人或消息推送机器人，单聊请配置自建应用";
+const CANNOT_SPEAK_HERE: &str =
+    "没有能在这个会话里说话的接入方式：群请添加智能机器人或消息推送机器人，单聊请配置自建应用";
 
 /// What to add where the bot can only answer.
 fn only_hears(conversation: &str) -> &'static str {
@@ -157,7 +158,8 @@ impl WeCom {
     /// The robot rings for what the bot has just said.
     async fn ring(&self, message: &Outgoing) {
         let title = message.title.trim();
-        let line = if title.is_empty() { message.text.lines().find(|line| !line.trim().is_empty()) } else { Some(title) };
+        let line =
+            if title.is_empty() { message.text.lines().find(|line| !line.trim().is_empty()) } else { Some(title) };
         let bell = Outgoing {
             key: format!("{}/ring", message.key),
             conversation: message.conversation.clone(),
@@ -240,7 +242,7 @@ impl Channel for WeCom {
             stop.cancelled().await;
             return Ok(());
         };
-        let intake = Arc::new(Intake { bot: bot.clone(), channel: self.id.clone(), inbox });
+        let intake = Arc::new(Intake { bot: bot.clone(), channel: self.id.clone(), inbox, app: self.app.clone() });
         let (heard, queue) = mpsc::channel(QUEUE);
         let speaking = async {
             line.run(&heard, &stop).await;
@@ -259,7 +261,12 @@ impl Channel for WeCom {
             });
         };
         if let (Some(bot), Some((path, callback))) = (&self.bot, &self.callback) {
-            let intake = Arc::new(Intake { bot: bot.clone(), channel: self.id.clone(), inbox: inbox.clone() });
+            let intake = Arc::new(Intake {
+                bot: bot.clone(),
+                channel: self.id.clone(),
+                inbox: inbox.clone(),
+                app: self.app.clone(),
+            });
             add(bot_callback::routes(path, intake, callback.clone()));
         }
         if let Some(more) = self.app.as_ref().and_then(|app| app.routes(inbox, &self.id)) {

@@ -1,10 +1,15 @@
 //! Who may have the line: one lease per bot over all instances, and a bar after a takeover.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::Line;
 use crate::Entry;
 use crate::wecom::session::{gap, later};
+
+/// An interruption of a month is a new beginning.
+const LIVE_KEPT: Duration = Duration::from_hours(24 * 30);
 
 impl Line {
     fn lease_name(&self) -> String {
@@ -44,15 +49,19 @@ impl Line {
                 continue;
             }
             let until = later(now, self.config.lease);
-            match self.shelf.hold(&self.lease_name(), until).await {
-                Ok(true) => {
+            // A store that hangs is as good as one that fails: the lease runs out all the same.
+            let name = self.lease_name();
+            let held = tokio::time::timeout(self.config.lease / 6, self.shelf.hold(&name, until)).await;
+            match held {
+                Ok(Ok(true)) => {
                     held_until = until;
                     renew_at = later(now, self.config.lease / 3);
+                    self.mark_live().await;
                 }
-                Ok(false) => break,
+                Ok(Ok(false)) => break,
                 // Until its end nobody else can take it.
-                Err(_) if (self.now)() >= held_until => break,
-                Err(_) => renew_at = later(now, self.config.lease / 12),
+                Ok(Err(_)) | Err(_) if (self.now)() >= held_until => break,
+                Ok(Err(_)) | Err(_) => renew_at = later(now, self.config.lease / 12),
             }
         }
         tracing::warn!(bot.id = %self.config.bot_id, "the lease of the bot's line was lost");
@@ -73,5 +82,26 @@ impl Line {
 
     pub(super) async fn barred(&self) -> bool {
         self.shelf.get(&self.bar_name()).await.is_ok_and(|bar| bar.is_some())
+    }
+
+    /// Writes down that the bot is heard, whoever of us holds the line: what lies between this and the next connection was
+    /// missed, be it an outage or a stop.
+    pub(super) async fn mark_live(&self) {
+        if self.epoch().is_none() {
+            return;
+        }
+        let now = (self.now)();
+        let entry = Entry { key: self.live_name(), value: now.to_string(), until: later(now, LIVE_KEPT) };
+        // Without it an interruption is not told; the line is none the worse.
+        let _ = self.shelf.put(&[entry]).await;
+    }
+
+    /// Since when the bot was not heard by any of us.
+    pub(super) async fn last_live(&self) -> Option<Timestamp> {
+        self.shelf.get(&self.live_name()).await.ok().flatten()?.parse().ok()
+    }
+
+    fn live_name(&self) -> String {
+        format!("bot-live:{}", self.config.bot_id)
     }
 }

@@ -89,6 +89,7 @@ struct Core {
     standby: bool,
     trouble: Option<String>,
     down_since: Option<Timestamp>,
+    missed_since: Option<Timestamp>,
     outage: Option<(Timestamp, Timestamp)>,
 }
 
@@ -119,6 +120,7 @@ impl Line {
             standby: false,
             trouble: None,
             down_since: Some(start),
+            missed_since: None,
             outage: None,
         };
         Ok(Self { config, shelf, now, client, core: Mutex::new(core), standing: watch::Sender::new(None) })
@@ -196,7 +198,12 @@ impl Line {
                 }
                 continue;
             }
-            self.lock().session.dialling();
+            let last = self.last_live().await;
+            {
+                let mut core = self.lock();
+                core.missed_since = last;
+                core.session.dialling();
+            }
             let dialled = tokio::select! {
                 () = stop.cancelled() => break,
                 dialled = tokio::time::timeout(DIAL, self.dial()) => dialled,
@@ -298,6 +305,7 @@ impl Line {
                 }
             }
         }
+        self.mark_live().await;
         close.cancel();
         // Written or not: the writer ends by itself, within its own limit.
         let _ = writer.await;
@@ -311,9 +319,11 @@ impl Line {
         let heard = core.apply(effects);
         let epoch = core.session.epoch();
         if let (Some(_), Some(since)) = (epoch, core.down_since) {
-            // Not before anything was ever heard: the first start is no interruption.
-            if core.session.connections() > 1 && gap(since, now) > OUTAGE {
-                core.outage = Some((since, now));
+            // Where nobody was ever connected there is nothing to miss.
+            let known = core.session.connections() > 1;
+            let missed_since = core.missed_since.take().or(known.then_some(since));
+            if let Some(missed_since) = missed_since.filter(|missed_since| gap(*missed_since, now) > OUTAGE) {
+                core.outage = Some((missed_since, now));
             }
             core.down_since = None;
             core.trouble = None;

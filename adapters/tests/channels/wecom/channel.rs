@@ -163,6 +163,21 @@ async fn people_are_told_by_the_application_and_by_the_bot_where_there_is_none()
 }
 
 #[tokio::test]
+async fn the_application_knows_the_names_that_the_bot_is_not_told() {
+    let (wecom, clock) = platform().await;
+    let served = all(&wecom, &clock).await;
+    for open_ids in [false, true] {
+        wecom.bot_sees_open_userids(open_ids);
+        wecom.say_in_group("wrGROUP0001", "WangKeZhang", "报修", None).await;
+        assert_eq!(served.desk.next_message().await.sender_name, "王科长");
+    }
+    wecom.hide("LiGong");
+    wecom.bot_sees_open_userids(false);
+    wecom.say_in_group("wrGROUP0001", "LiGong", "报修", None).await;
+    assert_eq!(served.desk.next_message().await.sender_name, "");
+}
+
+#[tokio::test]
 async fn by_callback_the_robot_says_what_the_bot_no_longer_may() {
     let (wecom, clock) = platform().await;
     wecom.group("wrGROUP0001", &[("WangKeZhang", "王科长")]);

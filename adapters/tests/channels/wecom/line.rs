@@ -89,6 +89,20 @@ async fn a_dropped_line_comes_back_and_a_long_interruption_is_told() {
 }
 
 #[tokio::test]
+async fn what_was_missed_while_nothing_ran_is_told_after_the_start() {
+    let (wecom, clock) = platform().await;
+    let served = connected(&wecom, &clock).await;
+    let shelf = served.shelf.clone();
+    assert!(!served.channel.health().unwrap().contains("断线"), "before the first start there is nothing to miss");
+    served.stop().await;
+    clock.forward(Duration::from_mins(10));
+    let served = serve(only(socket_bot(&wecom)), shelf, &clock).await;
+    within(served.channel.connected()).await;
+    let well = served.channel.health().unwrap();
+    assert!(well.contains("03-02 09:00:00 到 03-02 09:10:00 断线"), "{well}");
+}
+
+#[tokio::test]
 pub async fn who_is_kicked_gives_up_the_lease_and_waits_a_minute() {
     let (wecom, clock) = platform().await;
     let served = connected(&wecom, &clock).await;
