@@ -56,6 +56,7 @@ async fn a_long_text_goes_in_parts_and_a_second_try_goes_on_where_the_first_stop
     it.send(&message).await.unwrap();
     let shown = it.wecom.shown("user:ZhangGong");
     assert_eq!(shown.len(), 3, "nothing was said twice");
+    assert_eq!(it.wecom.count("message/send"), 3, "nor was the platform asked to swallow a repeat");
     assert!(shown.iter().all(|part| part.text.len() <= 2048));
     let joined: String = shown.iter().map(|part| part.text.rsplit_once("\n（").unwrap().0).collect();
     assert_eq!(joined, text);

@@ -197,6 +197,22 @@ async fn a_queue_longer_than_a_text_takes_more_than_one() {
 }
 
 #[tokio::test]
+async fn what_fits_only_without_the_seam_between_is_not_merged() {
+    let it = group().await;
+    it.wecom.misbehave("webhook/send", &[Fault::AnswerLate]);
+    let texts = ["在".to_owned(), "a".repeat(1000), "b".repeat(1040)];
+    let messages: Vec<Outgoing> =
+        texts.iter().enumerate().map(|(n, text)| outgoing(&format!("k{n}"), PLACE, text)).collect();
+    let release = async {
+        it.wecom.was_called("webhook/send", 1).await;
+        it.wecom.answer_now();
+    };
+    let (outcomes, ()) = tokio::join!(join_all(messages.iter().map(|message| it.send(message))), release);
+    outcomes.into_iter().for_each(Result::unwrap);
+    assert_eq!(it.wecom.shown(PLACE).into_iter().map(|shown| shown.text).collect::<Vec<_>>(), texts);
+}
+
+#[tokio::test]
 async fn after_45009_the_whole_robot_rests_for_a_minute() {
     let it = group().await;
     it.wecom.refuse_next("webhook/send", 45009, 1);
