@@ -60,7 +60,7 @@ impl Bot {
             let taken = self.shelf.take(&format!("reply:{msgid}")).await;
             let taken = taken.map_err(|error| SendError::Unreachable(error.to_string()))?;
             let kept = taken.and_then(|kept| serde_json::from_str::<Kept>(&kept).ok());
-            if let Some(kept) = kept.filter(|kept| kept.until > (self.now)()) {
+            if let Some(kept) = kept {
                 return Ok(Some((msgid.clone(), kept)));
             }
         }

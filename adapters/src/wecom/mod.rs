@@ -102,6 +102,11 @@ impl WeCom {
             }
             Some(BotMode::Socket { .. }) | None => None,
         };
+        let paths = [
+            callback.as_ref().map(|(path, _)| path),
+            config.app.as_ref().and_then(|app| Some(&app.callback.as_ref()?.path)),
+        ];
+        check_paths(paths)?;
         let app_hears = config.app.as_ref().is_some_and(|app| app.callback.is_some());
         let bot = config.bot.map(|bot| Bot::new(bot, shelf.clone(), now.clone())).transpose()?.map(Arc::new);
         let app = config.app.map(|app| App::new(app, shelf.clone(), now.clone())).transpose()?.map(Arc::new);
@@ -283,6 +288,22 @@ impl Channel for WeCom {
         lines.extend(self.app.iter().map(|app| app.health()));
         lines.extend(self.robots.iter().map(|robot| robot.health()));
         health::joined(lines)
+    }
+}
+
+/// The router takes neither a path without its slash nor the same one twice.
+fn check_paths(paths: [Option<&String>; 2]) -> Result<(), ChannelError> {
+    let wrong = |why: String| Err(ChannelError::Misconfigured(why));
+    for path in paths.into_iter().flatten() {
+        if !path.starts_with('/') || path.contains(['{', '}', '*', '?', '#', ' ']) || path.contains("/:") {
+            return wrong(format!("企业微信的回调路径 path 应以 / 开头且不含特殊字符，现在是“{path}”"));
+        }
+    }
+    match paths {
+        [Some(bot), Some(app)] if bot == app => {
+            wrong(format!("企业微信智能机器人和自建应用的回调路径相同（{bot}），请改成不同的 path"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -259,12 +259,18 @@ async fn media_are_fetched_from_public_addresses_over_https_only() {
     config.media.allow_hosts.clear();
     let served = serve(only(config), super::support::MemoryShelf::new(clock.clone()), &clock).await;
     within(served.channel.connected()).await;
-    for url in ["http://127.0.0.1:1/x", "https://169.254.169.254/latest", "http://8.8.8.8/x", "file:///etc/passwd", ""]
-    {
+    for (url, expected) in [
+        ("http://8.8.8.8/x", "附件地址无效"),
+        ("http://127.0.0.1:1/x", "附件地址无效"),
+        ("https://169.254.169.254/latest", "内部网络"),
+        ("file:///etc/passwd", "附件地址无效"),
+        ("", "附件地址无效"),
+    ] {
         let content = json!({ "msgtype": "image", "image": { "url": url } });
         wecom.bot_hears_anything("user:WangKeZhang", "WangKeZhang", content).await;
         let heard = served.desk.next_message().await;
-        assert!(heard.attachments[0].problem.is_some(), "{url}");
+        let problem = heard.attachments[0].problem.as_deref().unwrap_or_default();
+        assert!(problem.contains(expected), "{url}: {problem}");
         assert_eq!(heard.attachments[0].stored, None, "{url}");
     }
 }
@@ -292,6 +298,31 @@ async fn what_the_desk_cannot_store_is_handed_in_again_in_order() {
         assert_eq!(served.desk.next_message().await.text, text);
     }
     assert_eq!(served.desk.refused(), 3);
+}
+
+#[tokio::test]
+async fn a_text_after_a_picture_stays_after_it_however_long_the_picture_takes() {
+    let (wecom, clock) = platform().await;
+    let served = connected(&wecom, &clock).await;
+    let picture = [b"\x89PNG\r\n\x1a\n".as_slice(), vec![7; 1 << 20].as_slice()].concat();
+    wecom.send_single("WangKeZhang", Sent { kind: "image", name: "big.png", bytes: &picture }).await;
+    wecom.say_single("WangKeZhang", "上面是截图", None).await;
+    // Somebody else need not wait for it.
+    wecom.say_single("LiGong", "我的", None).await;
+    let first = served.desk.next(|event| match event {
+        zhishou_adapters::Event::Message(message) if message.sender == "WangKeZhang" => Some((**message).clone()),
+        _ => None,
+    });
+    assert_eq!(first.await.attachments.len(), 1);
+    within(async {
+        while served.desk.messages().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let order: Vec<String> = served.desk.messages().into_iter().map(|message| message.text).collect();
+    let place = |text: &str| order.iter().position(|known| known == text);
+    assert!(place("") < place("上面是截图"), "{order:?}");
 }
 
 #[tokio::test]

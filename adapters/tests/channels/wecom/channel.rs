@@ -276,6 +276,22 @@ async fn a_key_that_cannot_be_one_is_named() {
     assert!(!why.contains("tooshort"), "{why}");
 }
 
+#[tokio::test]
+async fn paths_that_cannot_be_served_are_named_before_anything_is() {
+    let (wecom, clock) = platform().await;
+    for (path, expected) in [("/wecom/app", "相同"), ("wecom/bot", "以 / 开头"), ("/wecom/{bot}", "特殊字符")]
+    {
+        let mut bot = callback_bot(&wecom);
+        if let BotMode::Callback { path: place, .. } = &mut bot.mode {
+            *place = path.to_owned();
+        }
+        let config = WeComConfig { app: Some(app(&wecom, true)), ..only(bot) };
+        let made = WeCom::new(config, &as_shelf(&MemoryShelf::new(clock.clone())), &now_of(&clock));
+        let Err(ChannelError::Misconfigured(why)) = made.map(|_| ()) else { panic!("{path} was taken") };
+        assert!(why.contains(expected), "{why}");
+    }
+}
+
 fn told<'a>(advice: &'a [Advice], about: &str) -> &'a Advice {
     advice.iter().find(|advice| advice.about == about).unwrap_or_else(|| panic!("nothing on {about}: {advice:?}"))
 }
