@@ -177,6 +177,8 @@ async fn the_longer_the_queue_the_fewer_the_messages() {
     assert_eq!(shown.len(), 2, "eleven that waited went as one");
     assert!((1..12).all(|n| shown[1].text.contains(&format!("进展 {n}"))), "{}", shown[1].text);
     assert_eq!(shown[1].mentions, ["ZhangGong"]);
+    let posted = &it.wecom.calls("webhook/send")[1].body["text"]["mentioned_list"];
+    assert_eq!(*posted, json!(["ZhangGong"]), "named once, however many of them name him");
 }
 
 #[tokio::test]
