@@ -39,6 +39,8 @@ install_missing() {
     # One of them plays the sandbox page in a browser without a window.
     command -v chromium >/dev/null || packages+=(chromium)
     command -v chromedriver >/dev/null || packages+=(chromium-driver)
+    # Programs by others that the tests talk to run in a Python environment of their own.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
     if ((${#packages[@]} > 0)); then
         command -v apt-get >/dev/null || fail "please install: ${packages[*]}"
         if ((EUID != 0)); then
@@ -54,10 +56,25 @@ install_missing() {
     fi
 }
 
+# Makes or renews the environment with the peers, and prints its Python.
+peers() {
+    local wanted=adapters/tests/peers/requirements.txt home=target/peers
+    if ! cmp -s "$wanted" "$home/requirements.txt"; then
+        # Whoever asks may have switched stopping at errors off. The list is copied last: half an environment is none.
+        rm -rf "$home" && mkdir -p target && python3 -m venv "$home" >&2 &&
+            "$home/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" >&2 &&
+            cp "$wanted" "$home/requirements.txt" || return
+    fi
+    printf '%s\n' "$PWD/$home/bin/python"
+}
+
 command -v cargo >/dev/null || fail "cargo is not in PATH; install Rust 1.95 or newer first"
 install_missing
 PATH="$PATH:$(postgres_bin || fail 'no initdb found, although postgresql is installed')" || exit 1
 export PATH
+step "peers of adapters/tests/peers/requirements.txt in target/peers"
+ZHISHOU_PEERS="$(peers)" || fail 'the peers could not be installed'
+export ZHISHOU_PEERS
 
 run cargo fmt --all --check
 run cargo clippy --workspace --all-targets --locked --quiet -- -D warnings

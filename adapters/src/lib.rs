@@ -8,6 +8,7 @@ mod shelf;
 
 pub mod media;
 pub mod qq;
+pub mod wecom;
 
 pub use message::{
     Action, Attachment, Capabilities, Channel, ChannelError, Event, Inbound, Inbox, InboxError, Outgoing, Press,

@@ -108,14 +108,23 @@ impl Fetcher {
     /// # Errors
     /// See [`MediaError`].
     pub async fn fetch(&self, url: &str, picture: bool) -> Result<Fetched, MediaError> {
+        let (bytes, _) = self.fetch_raw(url).await?;
+        self.check(bytes, picture)
+    }
+
+    /// Fetches bytes that are not yet what they will be (encrypted ones), and the `Content-Disposition` they came with:
+    /// where they are named at all, they are named there. To be looked at with [`Self::check`] once they are.
+    ///
+    /// # Errors
+    /// See [`MediaError`].
+    pub async fn fetch_raw(&self, url: &str) -> Result<(Vec<u8>, Option<String>), MediaError> {
         let work = async {
             match self.once(url).await {
                 Err(error) if error.passing() => self.once(url).await,
                 done => done,
             }
         };
-        let bytes = tokio::time::timeout(self.policy.time_limit, work).await.unwrap_or(Err(MediaError::TooSlow))?;
-        self.check(bytes, picture)
+        tokio::time::timeout(self.policy.time_limit, work).await.unwrap_or(Err(MediaError::TooSlow))
     }
 
     /// The same checks for bytes that came within a message.
@@ -138,7 +147,7 @@ impl Fetcher {
         MediaError::TooLarge(self.policy.max_bytes / (1024 * 1024))
     }
 
-    async fn once(&self, address: &str) -> Result<Vec<u8>, MediaError> {
+    async fn once(&self, address: &str) -> Result<(Vec<u8>, Option<String>), MediaError> {
         let mut url = Url::parse(address).map_err(|_| MediaError::BadAddress)?;
         for _ in 0..=MOST_REDIRECTS {
             guard::check_url(&url, &self.policy.allow_hosts).map_err(refused)?;
@@ -152,7 +161,10 @@ impl Fetcher {
             if !status.is_success() {
                 return Err(MediaError::Refused(status.as_u16()));
             }
-            return self.read(response).await;
+            // Names are often written as bare UTF-8, which is no text by the letter of HTTP.
+            let disposition = response.headers().get(header::CONTENT_DISPOSITION);
+            let disposition = disposition.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+            return self.read(response).await.map(|bytes| (bytes, disposition));
         }
         Err(MediaError::BadAddress)
     }

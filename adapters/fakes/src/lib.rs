@@ -2,3 +2,4 @@
 //! adapters, so that a mistake there is not repeated here.
 
 pub mod onebot;
+pub mod wecom;

@@ -13,3 +13,4 @@ mod sending;
 mod session;
 mod support;
 mod vectors;
+mod wecom;

@@ -113,7 +113,7 @@ fn message(event: &Event) -> Option<Inbound> {
 #[async_trait]
 impl Inbox for Desk {
     async fn accept(&self, channel: &str, event: Event) -> Result<(), InboxError> {
-        assert_eq!(channel, "qq");
+        assert!(["qq", "wecom"].contains(&channel), "{channel}");
         {
             let mut state = self.state.lock().unwrap();
             if let Some(failure) = state.failures.pop_front() {
@@ -153,6 +153,14 @@ impl Inbox for Desk {
 pub struct HandClock(Arc<Mutex<Timestamp>>);
 
 impl HandClock {
+    pub fn noon() -> Self {
+        Self(Arc::new(Mutex::new(Timestamp::from_second(NOON).unwrap())))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
     pub fn forward(&self, by: Duration) {
         let mut now = self.0.lock().unwrap();
         *now = now.checked_add(by).unwrap();

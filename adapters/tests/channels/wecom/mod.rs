@@ -1,0 +1,24 @@
+//! WeChat Work: bot, app and robots.
+
+// W1's:
+mod app;
+mod app_cards;
+mod app_hears;
+mod callback;
+mod crypto_peer;
+mod inspect;
+mod office;
+mod robot;
+mod vectors;
+
+// W2's:
+mod bot;
+mod bot_cards;
+mod callback_mode;
+mod cards;
+mod channel;
+mod frames;
+mod line;
+mod scenarios;
+mod session;
+mod support;
