@@ -97,13 +97,12 @@ impl Desk {
     async fn lanes(&self, rows: Vec<OutboxRow>) -> Result<Vec<Lane>, DeskError> {
         let mut lanes: Vec<Lane> = Vec::new();
         for row in rows {
-            match lanes.iter_mut().find(|lane| lane.rows[0].conversation == row.conversation) {
-                Some(lane) => lane.rows.push(row),
-                None => {
-                    let channel = row.conversation.split_once(':').and_then(|(id, _)| self.channels.get(id)).cloned();
-                    lanes.push(Lane { channel, rows: vec![row], taken: HashSet::new() });
-                }
+            if let Some(lane) = lanes.iter_mut().find(|lane| lane.rows[0].conversation == row.conversation) {
+                lane.rows.push(row);
+                continue;
             }
+            let channel = row.conversation.split_once(':').and_then(|(id, _)| self.channels.get(id)).cloned();
+            lanes.push(Lane { channel, rows: vec![row], taken: HashSet::new() });
         }
         for lane in &mut lanes {
             // Words said twice look alike on the platform: one that another row stands for is not the one looked for.

@@ -34,18 +34,20 @@ impl ChannelShelf {
     }
 
     async fn write(&self) -> Result<Write, ShelfError> {
-        self.store.write().await.map_err(failed)
+        Ok(self.store.write().await?)
     }
 }
 
-fn failed(error: StoreError) -> ShelfError {
-    ShelfError(error.to_string())
+impl From<StoreError> for ShelfError {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
 }
 
 #[async_trait]
 impl Shelf for ChannelShelf {
     async fn get(&self, key: &str) -> Result<Option<String>, ShelfError> {
-        self.store.shelf_get(&self.channel, key, self.now_ms()).await.map_err(failed)
+        Ok(self.store.shelf_get(&self.channel, key, self.now_ms()).await?)
     }
 
     async fn put(&self, entries: &[Entry]) -> Result<(), ShelfError> {
@@ -54,29 +56,29 @@ impl Shelf for ChannelShelf {
             .map(|e| (self.channel.clone(), e.key.clone(), e.until.as_millisecond(), e.value.clone()))
             .collect();
         let mut write = self.write().await?;
-        write.shelf_put(&rows).await.map_err(failed)?;
-        write.commit().await.map_err(failed)
+        write.shelf_put(&rows).await?;
+        Ok(write.commit().await?)
     }
 
     async fn take(&self, key: &str) -> Result<Option<String>, ShelfError> {
         let mut write = self.write().await?;
-        let value = write.shelf_take(&self.channel, key, self.now_ms()).await.map_err(failed)?;
-        write.commit().await.map_err(failed)?;
+        let value = write.shelf_take(&self.channel, key, self.now_ms()).await?;
+        write.commit().await?;
         Ok(value)
     }
 
     async fn hold(&self, what: &str, until: Timestamp) -> Result<bool, ShelfError> {
         let mut write = self.write().await?;
         let lease = write.lease(&self.lease(what), &self.holder, until.as_millisecond(), self.now_ms()).await;
-        let held = lease.map_err(failed)?.is_some();
-        write.commit().await.map_err(failed)?;
+        let held = lease?.is_some();
+        write.commit().await?;
         Ok(held)
     }
 
     async fn release(&self, what: &str) -> Result<(), ShelfError> {
         let mut write = self.write().await?;
-        write.lease_release(&self.lease(what), &self.holder).await.map_err(failed)?;
-        write.commit().await.map_err(failed)
+        write.lease_release(&self.lease(what), &self.holder).await?;
+        Ok(write.commit().await?)
     }
 
     async fn spend(&self, limit: &str, most: u32, window: Duration) -> Result<Option<Duration>, ShelfError> {
@@ -84,7 +86,7 @@ impl Shelf for ChannelShelf {
         let now = self.now_ms();
         let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
         let mut write = self.write().await?;
-        let spent = write.shelf_held(&self.channel, &key, now).await.map_err(failed)?;
+        let spent = write.shelf_held(&self.channel, &key, now).await?;
         // What cannot be read counts as nothing spent: the platform's own limit still stands behind ours.
         let mut spent: Vec<i64> = spent.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         spent.retain(|at| at.saturating_add(window) > now);
@@ -96,8 +98,8 @@ impl Shelf for ChannelShelf {
         spent.push(now);
         let value = serde_json::to_string(&spent).map_err(|error| ShelfError(error.to_string()))?;
         let row = (self.channel.clone(), key, now.saturating_add(window), value);
-        write.shelf_put(&[row]).await.map_err(failed)?;
-        write.commit().await.map_err(failed)?;
+        write.shelf_put(&[row]).await?;
+        write.commit().await?;
         Ok(None)
     }
 }

@@ -3,7 +3,7 @@
 //! `rehearsals/README.md` explains the files. What a script did not expect to be said fails it, as does a promise that ends
 //! otherwise than `contracts.md` has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -260,6 +260,23 @@ macro_rules! rehearsals {
 }
 
 rehearsals! {
+    an_emergency_in_the_holiday_night_is_answered_late_and_the_next_in_time: "nantong-major-over-national-day";
+    what_nobody_answered_stays_broken_when_it_is_withdrawn: "nantong-broken-for-good";
+    all_five_promises_of_a_major_fault_broken_and_met_late: "gaoxin-major-late";
+    all_five_promises_of_a_major_fault_kept_across_two_crashes: "gaoxin-major-kept";
+    a_mute_holds_back_no_first_word_of_five_breaks: "gaoxin-broken-for-good";
+    a_bug_at_level_a_late_in_all_three_and_another_kept: "yulin-a-bug";
+    a_bug_at_level_b_late_in_all_three_and_another_kept: "yulin-b-bug";
+    one_solution_keeps_resolve_and_is_late_for_the_bug: "yulin-c-bug-late";
+    five_working_days_at_level_d_end_on_the_minute_across_holiday_and_crashes: "yulin-d-over-national-day";
+    a_withdrawn_bug_stays_broken_in_all_three: "yulin-broken-for-good";
+    configuration_warned_broken_and_late_over_the_national_day_and_crashes: "zhongshan-configure-late";
+    a_major_fault_with_visit_and_configuration_is_late_in_all: "zhongshan-major-late";
+    a_major_bug_counts_its_five_days_over_a_weekend: "zhongshan-major-bug-late";
+    every_promise_of_zhongshan_kept_in_time: "zhongshan-kept";
+    withdrawing_after_five_breaks_leaves_them_broken: "zhongshan-broken-for-good";
+    hours_of_silence_on_a_major_emergency_break_all_and_are_met_late: "realestate-major-silence";
+    a_withdrawn_emergency_stays_broken_in_all_three: "realestate-broken-for-good";
     feedback_counts_when_the_group_has_taken_it_and_starts_again_each_time: "realestate-feedback";
     a_major_emergency_is_reported_by_the_leads_word_and_tracked_in_rounds: "realestate-major";
     a_ticket_that_becomes_major_late_owes_the_report_from_then_on: "realestate-report-late";
@@ -350,4 +367,77 @@ async fn playing_a_script_again_says_the_same_in_the_same_order() {
             });
         }
     }
+}
+
+/// `contracts.md` and the profiles are the measure, not a list kept by hand: each promise, at each severity it is given for,
+/// is met, warned of, broken (and that told at once) and met late in some script.
+#[test]
+fn every_promise_at_every_severity_is_met_warned_broken_and_met_late_in_some_script() {
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let time = |value: &Value, key: &str| value[key].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+    let mut proven = BTreeSet::new();
+    let mut never_made_good = BTreeSet::new();
+    for name in SCRIPTS {
+        let script = Script::load(name);
+        let contract = script.head("contract").expect("the first line names the contract").to_owned();
+        let state: Value = serde_json::from_str(&read(&folder().join(format!("{name}.state.json")))).expect(name);
+        let told: Vec<Value> = read(&folder().join(format!("{name}.expected.jsonl")))
+            .lines()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect();
+        for ticket in state["tickets"].as_array().expect("tickets") {
+            for promise in ticket["commitments"].as_array().expect("commitments") {
+                let (kind, severity) = (text(promise, "name"), text(promise, "severity"));
+                let (Some(start), Some(due)) = (time(promise, "started_at"), time(promise, "due_at")) else { continue };
+                let speaks = |line: &&Value| {
+                    line["ticket"] == ticket["number"]
+                        && (line["commitment"] == promise["name"]
+                            || line["commitments"].as_array().is_some_and(|all| all.contains(&promise["name"])))
+                };
+                let said = |what: &str, from: jiff::Timestamp, to: jiff::Timestamp| {
+                    told.iter()
+                        .filter(speaks)
+                        .any(|line| line["kind"] == what && time(line, "at").is_some_and(|at| from < at && at <= to))
+                };
+                let outcome = text(promise, "outcome");
+                let first_after = due + jiff::SignedDuration::from_millis(1);
+                let broken = matches!(outcome.as_str(), "broken" | "met_late");
+                let facts = [
+                    ("met", outcome == "met"),
+                    ("warned", said("commitment.warning", start, due)),
+                    ("broken", broken && said("commitment.broken", due, first_after)),
+                    ("met late", outcome == "met_late"),
+                ];
+                for (fact, _) in facts.into_iter().filter(|(_, holds)| *holds) {
+                    proven.insert((contract.clone(), kind.clone(), severity.clone(), fact));
+                }
+                if outcome == "broken" {
+                    never_made_good.insert((contract.clone(), kind.clone()));
+                }
+            }
+        }
+    }
+    let mut missing = String::new();
+    let holidays = holidays(None).expect("the shipped holidays");
+    for (contract, _) in Profile::shipped() {
+        let terms = load_contract(contract, Path::new("."), &holidays).unwrap_or_else(|why| panic!("{why:?}"));
+        for term in &terms.profile.commitments {
+            let kind = term.name.id();
+            if !never_made_good.contains(&((*contract).to_owned(), kind.to_owned())) {
+                let _ = writeln!(missing, "{contract} {kind}: ends broken in no script");
+            }
+            for severity in &terms.profile.severities {
+                if term.severities.as_ref().is_some_and(|only| !only.contains(&severity.id)) {
+                    continue;
+                }
+                for fact in ["met", "warned", "broken", "met late"] {
+                    let cell = ((*contract).to_owned(), kind.to_owned(), severity.id.clone(), fact);
+                    if !proven.contains(&cell) {
+                        let _ = writeln!(missing, "{contract} {kind} {}: {fact} in no script", severity.id);
+                    }
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing}");
 }
