@@ -313,6 +313,10 @@ pub trait Channel: Send + Sync {
     async fn listen(&self, inbox: std::sync::Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError>;
     /// What the desk's HTTP server must serve for this channel (callbacks, reverse WebSockets), if anything.
     fn routes(&self, inbox: std::sync::Arc<dyn Inbox>) -> Option<axum::Router>;
+    /// What the channel has counted since it was built, for metrics: `("callback_forged", 3)`. Names are `[a-z_]+`.
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
     /// One line for `doctor`: connected or not, since when, and what a person should do. `Ok` is healthy.
     fn health(&self) -> Result<String, String>;
 }

@@ -1,11 +1,14 @@
 //! `zhishou check` and `zhishou doctor`: what is wrong, and what to do about it.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use zhishou_adapters::Inbox;
 
-use super::Failure;
-use crate::config::{ChannelSettings, Settings};
-use crate::desk::Wording;
+use super::{Failure, channels};
+use crate::clock::SystemClock;
+use crate::config::Settings;
+use crate::desk::{Desk, Health, Wording};
 use crate::rules::directory::Directory;
 use crate::rules::holidays::Holidays;
 use crate::rules::roster::gaps;
@@ -40,11 +43,11 @@ pub(super) async fn check(settings: &Settings, online: bool) -> Result<(), Failu
     if settings.default_contract.is_none() {
         warnings.push("没有默认合同：未绑定的会话会被礼貌拒绝；给一份合同加 default = true".to_owned());
     }
-    for channel in &settings.channels {
-        if let ChannelSettings::Onebot { id, .. } = channel {
-            say!("渠道 {id}：OneBot 11。群里能听能说；QQ 账号有被风控的可能，重要通知请再配一个渠道。");
+    for (fine, ability) in settings.channels.iter().flat_map(channels::abilities) {
+        if fine {
+            say!("{ability}");
         } else {
-            say!("渠道 {}：沙盒页面。", channel.id());
+            warnings.push(ability.trim_end_matches('。').to_owned());
         }
     }
     if !settings.clock_movable() && settings.admin_password.is_none() {
@@ -63,28 +66,15 @@ async fn online_check(settings: &Settings) -> Result<(), Failure> {
     let store = Store::open(&settings.database).await.map_err(Failure::work)?;
     store.inbox_backlog().await.map_err(Failure::work)?;
     say!("数据库可用：{}", without_password(&settings.database));
+    let ground = channels::Ground { store, clock: Arc::new(SystemClock::default()), seed: super::serve::seed()? };
+    let mut bad = false;
     for channel in &settings.channels {
-        if let ChannelSettings::Onebot { id, link, .. } = channel {
-            say!("渠道 {id}：{}", probe(link).await);
+        for (fine, found) in channels::probe(channel, &ground).await? {
+            bad |= !fine;
+            say!("{}{found}", if fine { "" } else { "需处理：" });
         }
     }
-    Ok(())
-}
-
-async fn probe(link: &crate::config::OnebotLink) -> String {
-    use crate::config::OnebotLink::{ForwardWs, Http, ReverseWs};
-    let url = match link {
-        ReverseWs { path } => return format!("等待 OneBot 端连到本机的 {path}；启动后用 zhishou doctor 看是否连上"),
-        ForwardWs { url } | Http { api_url: url, .. } => url,
-    };
-    let host = url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default();
-    let host = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
-    let connect = tokio::net::TcpStream::connect(&host);
-    match tokio::time::timeout(std::time::Duration::from_secs(5), connect).await {
-        Ok(Ok(_)) => format!("{host} 可以连接"),
-        Ok(Err(error)) => format!("{host} 连不上（{error}）：请确认 OneBot 端已启动、端口正确"),
-        Err(_) => format!("{host} 5 秒没有应答：请检查防火墙"),
-    }
+    if bad { Err(Failure::work("有渠道不能用，见上")) } else { Ok(()) }
 }
 
 fn without_password(url: &str) -> String {
@@ -115,6 +105,16 @@ pub(super) async fn doctor(settings: &Settings) -> Result<(), Failure> {
         "磁盘",
         probe.map_or_else(|error| format!("附件目录不可写：{error}"), |_| format!("{} 可写", settings.data.display())),
     );
+    for channel in &settings.channels {
+        let told = desk.reported_health(channel.id()).await.map_err(Failure::work)?;
+        let what = format!("渠道 {}", channel.id());
+        match told {
+            Some(Health { ok, text }) => text.lines().for_each(|line| report(ok, &what, line.to_owned())),
+            None => report(false, &what, "没有最近的状态；值守没有在运行？请先启动 zhishou".to_owned()),
+        }
+    }
+    let (fine, text) = clock_skew(&desk).await?;
+    report(fine, "时钟", text);
     let (pending, oldest) = store.inbox_backlog().await.map_err(Failure::work)?;
     let age_ms = if pending > 0 { desk.now().as_millisecond() - oldest } else { 0 };
     report(
@@ -147,6 +147,23 @@ pub(super) async fn doctor(settings: &Settings) -> Result<(), Failure> {
         rosters(&directory, contract, desk.now(), &mut report);
     }
     if bad { Err(Failure::work("体检发现需处理的事项，见上")) } else { Ok(()) }
+}
+
+/// Our clock against those of the platforms, as the newest messages tell: what was written cannot be newer than what was heard,
+/// and of several heard live at least one was heard at once.
+async fn clock_skew(desk: &Desk) -> Result<(bool, String), Failure> {
+    let lags = desk.lags(20).await.map_err(Failure::work)?;
+    let (Some(least), Some(_)) = (lags.iter().min(), lags.get(4)) else {
+        return Ok((true, "消息还太少，无法与各平台比较".to_owned()));
+    };
+    let seconds = least / 1000;
+    Ok(if seconds < -30 {
+        (false, format!("本机比平台慢约 {} 秒，时限会算晚；请打开系统的时间同步（NTP）", -seconds))
+    } else if seconds > 120 {
+        (false, format!("本机比平台快约 {seconds} 秒，时限会算早；请打开系统的时间同步（NTP）"))
+    } else {
+        (true, "与各平台一致".to_owned())
+    })
 }
 
 fn rosters(

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use zhishou_adapters::qq::onebot::{InspectKeys, inspect as inspect_onebot};
 use zhishou_intents::{Context, FaqIndex, Intent, Lexicon, Place, Speaker, route_filtered};
 
+use super::captures::{self, Capture};
 use super::{ContractArg, Failure, contract, exchange, people, print_json};
 use crate::config::holidays;
 use crate::desk::{lexicon_of, local_time};
@@ -29,11 +29,11 @@ pub(super) enum Inspect {
     /// 谁会在什么时候被通知
     Escalation(Escalation),
     /// 解码一条 OneBot 11 回调或事件
-    Onebot(Onebot),
+    Onebot(Capture),
     /// 解码一封邮件
     Mail(Later),
     /// 解码一条企业微信回调
-    Wecom(Later),
+    Wecom(Capture),
     /// 解码一条 QQ 官方机器人回调
     Qq(Later),
     /// 解码短信报文
@@ -119,32 +119,15 @@ pub(super) struct Escalation {
     json: bool,
 }
 
-#[derive(Args)]
-pub(super) struct Onebot {
-    /// 截获的回调（JSON {method, path, query, headers, body}）或事件
-    file: PathBuf,
-    /// 配置里的渠道 id
-    #[arg(long)]
-    channel: Option<String>,
-    /// 访问口令
-    #[arg(long)]
-    token: Option<String>,
-    /// 签名密钥
-    #[arg(long)]
-    secret: Option<String>,
-    /// 输出 JSON（总是 JSON）
-    #[arg(long)]
-    json: bool,
-}
-
 pub(super) fn inspect(config: Option<&Path>, what: Inspect) -> Result<(), Failure> {
     match what {
         Inspect::Route(args) => route(config, &args),
         Inspect::Clock(args) => clock(config, &args),
         Inspect::Escalation(args) => escalation(config, &args),
-        Inspect::Onebot(args) => onebot(config, &args),
-        Inspect::Mail(_) | Inspect::Wecom(_) | Inspect::Qq(_) | Inspect::Sms(_) => {
-            Err(Failure::work("此版本还没有这个渠道；目前可用 inspect onebot。"))
+        Inspect::Onebot(capture) => captures::onebot(config, &capture),
+        Inspect::Wecom(capture) => captures::wecom(config, &capture),
+        Inspect::Mail(_) | Inspect::Qq(_) | Inspect::Sms(_) => {
+            Err(Failure::work("此版本还没有这个渠道；目前可用 inspect onebot 和 inspect wecom。"))
         }
     }
 }
@@ -356,26 +339,5 @@ fn escalation(config: Option<&Path>, args: &Escalation) -> Result<(), Failure> {
             line.person.as_deref().and_then(|id| directory.person(id)).map_or("（无人）", |p| p.name.as_str());
         say!("{}  {promise}  {} 第{}次  → {who}  {}", stamp(line.at), line.step, line.round, line.ways.join("，"));
     }
-    Ok(())
-}
-
-fn onebot(config: Option<&Path>, args: &Onebot) -> Result<(), Failure> {
-    let _ = args.json;
-    let text = std::fs::read_to_string(&args.file)
-        .map_err(|error| Failure::usage(format!("无法读取 {}：{error}", args.file.display())))?;
-    let (token, secret) = super::serve::onebot_keys(config, args.channel.as_deref())?;
-    let raw: Value = match serde_json::from_str(&text) {
-        Ok(raw) => raw,
-        Err(error) => {
-            print_json(&json!({ "verified": false, "error": format!("不是 JSON：{error}") }));
-            return Err(Failure::work("文件不是 JSON"));
-        }
-    };
-    let keys = InspectKeys {
-        channel: args.channel.as_deref().unwrap_or("qq"),
-        secret: args.secret.as_deref().or(secret.as_deref()),
-        token: args.token.as_deref().or(token.as_deref()),
-    };
-    print_json(&inspect_onebot(&raw, keys));
     Ok(())
 }

@@ -11,6 +11,8 @@ macro_rules! say {
     }};
 }
 
+mod captures;
+mod channels;
 mod doctor;
 mod eval;
 mod exchange;

@@ -1,51 +1,25 @@
 //! `zhishou serve`: wires everything together and runs it until it is told to stop.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zhishou_adapters::qq::onebot::{Listen as OnebotListen, OneBot, OneBotConfig, Transport};
-use zhishou_adapters::{Channel, Inbox};
+use zhishou_adapters::Inbox;
 
 use super::Failure;
-use crate::clock::{Clock, SystemClock};
-use crate::config::{ChannelSettings, Listen, OnebotLink, Settings};
-use crate::console::{CLOCK_MARK, Console, SandboxChannel, router};
+use super::channels::{Ground, build};
+use crate::clock::SystemClock;
+use crate::config::{ChannelSettings, Settings};
+use crate::console::{CLOCK_MARK, Console, router};
 use crate::desk::{Desk, Parts, Wording, faq_rows, people_rows};
 use crate::rules::directory::PeopleFile;
 use crate::rules::profile::Profile;
 use crate::store::Store;
 
-fn seed() -> Result<u64, Failure> {
+pub(super) fn seed() -> Result<u64, Failure> {
     let mut bytes = [0u8; 8];
     getrandom::fill(&mut bytes).map_err(Failure::work)?;
     Ok(u64::from_le_bytes(bytes))
-}
-
-fn channel(settings: &ChannelSettings, clock: &Arc<SystemClock>) -> Arc<dyn Channel> {
-    match settings {
-        ChannelSettings::Sandbox { id } => Arc::new(SandboxChannel::new(id)),
-        ChannelSettings::Onebot { id, link, access_token, secret, listen, account, media_hosts } => {
-            let transport = match link {
-                OnebotLink::ReverseWs { path } => Transport::ReverseWs { path: path.clone() },
-                OnebotLink::ForwardWs { url } => Transport::ForwardWs { url: url.clone() },
-                OnebotLink::Http { api_url, path } => Transport::Http { api_url: api_url.clone(), path: path.clone() },
-            };
-            let mut config = OneBotConfig::new(id, transport);
-            config.access_token.clone_from(access_token);
-            config.secret.clone_from(secret);
-            config.listen = match listen {
-                Listen::All => OnebotListen::All,
-                Listen::Mentions => OnebotListen::Mentions,
-            };
-            config.account.clone_from(account);
-            config.media.allow_hosts.clone_from(media_hosts);
-            let clock = clock.clone();
-            Arc::new(OneBot::new(config, Arc::new(move || clock.now())))
-        }
-    }
 }
 
 async fn open(settings: &Settings, clock: Arc<SystemClock>, channels: bool) -> Result<Arc<Desk>, Failure> {
@@ -57,14 +31,16 @@ async fn open(settings: &Settings, clock: Arc<SystemClock>, channels: bool) -> R
     {
         clock.forward(offset);
     }
+    let ground = Ground { store: store.clone(), clock: clock.clone(), seed: seed()? };
+    let channels = if channels { build(settings, &ground)? } else { Vec::new() };
     Desk::open(Parts {
         store,
-        clock: clock.clone(),
-        seed: seed()?,
+        clock,
+        seed: ground.seed,
         contracts: settings.contracts.clone(),
         default_contract: settings.default_contract.clone(),
         wording: Wording::new(settings.wording.as_deref()).map_err(Failure::usage)?,
-        channels: if channels { settings.channels.iter().map(|c| channel(c, &clock)).collect() } else { Vec::new() },
+        channels,
         attachments: Some(settings.data.join("attachments")),
     })
     .await
@@ -74,26 +50,6 @@ async fn open(settings: &Settings, clock: Arc<SystemClock>, channels: bool) -> R
 /// The desk on its database without any channel, for commands that change data.
 pub(super) async fn desk_without_channels(settings: &Settings) -> Result<Arc<Desk>, Failure> {
     open(settings, Arc::new(SystemClock::default()), false).await
-}
-
-/// Token and secret of an OneBot channel of the configuration.
-pub(super) fn onebot_keys(
-    config: Option<&Path>,
-    id: Option<&str>,
-) -> Result<(Option<String>, Option<String>), Failure> {
-    if config.is_none() && id.is_none() {
-        return Ok((None, None));
-    }
-    let settings = super::settings(config)?;
-    for channel in &settings.channels {
-        if let ChannelSettings::Onebot { id: this, access_token, secret, .. } = channel
-            && id.is_none_or(|id| id == this)
-        {
-            let text = |s: &Option<secrecy::SecretString>| s.as_ref().map(|s| s.expose_secret().to_owned());
-            return Ok((text(access_token), text(secret)));
-        }
-    }
-    Ok((None, None))
 }
 
 pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
@@ -130,6 +86,10 @@ pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
     {
         let (desk, stop) = (desk.clone(), stop.clone());
         tasks.spawn(async move { desk.run_library_watch(stop).await });
+    }
+    {
+        let (desk, stop) = (desk.clone(), stop.clone());
+        tasks.spawn(async move { desk.run_health_watch(stop).await });
     }
     for channel in desk.channels() {
         let channel = channel.clone();

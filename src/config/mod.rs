@@ -1,7 +1,9 @@
 //! `zhishou.toml`: as typed → as meant. Nothing outside this room reads the environment or a secret file.
 
+mod channels;
 mod contracts;
 mod secrets;
+mod wecom;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +12,9 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::rules::terms::Terms;
+use channels::TypedChannel;
 
+pub use channels::{ChannelSettings, Listen, OnebotLink};
 pub use contracts::{holidays, load_contract};
 
 /// The file as typed.
@@ -63,125 +67,6 @@ struct TypedConsole {
 impl Default for TypedConsole {
     fn default() -> Self {
         Self { listen: "127.0.0.1:8080".to_owned(), public_url: None, admin_password: None }
-    }
-}
-
-/// A channel as typed: `kind` decides which keys it may have.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-enum TypedChannel {
-    Onebot {
-        #[serde(default = "qq")]
-        id: String,
-        #[serde(default)]
-        transport: Transport,
-        #[serde(default)]
-        path: Option<String>,
-        #[serde(default)]
-        url: Option<String>,
-        #[serde(default)]
-        api_url: Option<String>,
-        #[serde(default)]
-        access_token: Option<SecretString>,
-        #[serde(default)]
-        secret: Option<SecretString>,
-        #[serde(default)]
-        listen: Listen,
-        #[serde(default)]
-        account: Option<String>,
-        #[serde(default)]
-        media_hosts: Vec<String>,
-    },
-    Sandbox {},
-}
-
-fn qq() -> String {
-    "qq".to_owned()
-}
-
-fn sandbox() -> String {
-    "sandbox".to_owned()
-}
-
-/// How an OneBot implementation is connected.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Transport {
-    /// It dials us.
-    #[default]
-    ReverseWs,
-    /// We dial it.
-    ForwardWs,
-    /// Calls and posted events.
-    Http,
-}
-
-/// What is taken up in groups.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Listen {
-    /// Everything.
-    #[default]
-    All,
-    /// Only what mentions the bot.
-    Mentions,
-}
-
-/// A channel as meant.
-#[derive(Debug, Clone)]
-pub enum ChannelSettings {
-    /// OneBot 11.
-    Onebot {
-        /// Channel id.
-        id: String,
-        /// How it is connected.
-        link: OnebotLink,
-        /// Token of both sides.
-        access_token: Option<SecretString>,
-        /// Signs posted events.
-        secret: Option<SecretString>,
-        /// What is taken up.
-        listen: Listen,
-        /// Account it is pinned to.
-        account: Option<String>,
-        /// Hosts pictures may be fetched from although they lie inside the intranet.
-        media_hosts: Vec<String>,
-    },
-    /// The console's own chat page.
-    Sandbox {
-        /// Channel id.
-        id: String,
-    },
-}
-
-/// The transport with what it needs.
-#[derive(Debug, Clone)]
-pub enum OnebotLink {
-    /// Served at this path.
-    ReverseWs {
-        /// Path.
-        path: String,
-    },
-    /// Dialled at this address.
-    ForwardWs {
-        /// Address.
-        url: String,
-    },
-    /// Called here, events posted to this path.
-    Http {
-        /// Address of its API.
-        api_url: String,
-        /// Path events are posted to.
-        path: String,
-    },
-}
-
-impl ChannelSettings {
-    /// The channel's id.
-    pub fn id(&self) -> &str {
-        match self {
-            Self::Onebot { id, .. } | Self::Sandbox { id } => id,
-        }
     }
 }
 
@@ -288,19 +173,9 @@ impl Settings {
         if contracts.is_empty() && problems.is_empty() {
             problems.push(format!("{file}：没有 [[contract]]。至少写一个，例如 profile = \"xian-realestate\""));
         }
-        let mut channels: Vec<ChannelSettings> = Vec::new();
-        for entry in typed.channel {
-            match mean_channel(entry) {
-                Ok(channel) if channels.iter().any(|known| known.id() == channel.id()) => {
-                    problems.push(format!("{file}：渠道 id「{}」出现了两次，请给其中一个另起 id", channel.id()));
-                }
-                Ok(channel) => channels.push(channel),
-                Err(problem) => problems.push(format!("{file} 的 channel：{problem}")),
-            }
-        }
-        if channels.is_empty() {
-            channels.push(ChannelSettings::Sandbox { id: sandbox() });
-        }
+        let channels = channels::mean(typed.channel, &mut |problem| {
+            problems.push(format!("{file} 的 channel：{problem}"));
+        });
         let wording = match typed.desk.wording {
             None => None,
             Some(path) => match std::fs::read_to_string(folder.join(&path)) {
@@ -345,40 +220,6 @@ impl Settings {
         let only = matches!(self.channels.as_slice(), [ChannelSettings::Sandbox { .. }]);
         let host = self.listen.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
         only && (host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()))
-    }
-}
-
-fn mean_channel(typed: TypedChannel) -> Result<ChannelSettings, String> {
-    match typed {
-        TypedChannel::Sandbox {} => Ok(ChannelSettings::Sandbox { id: sandbox() }),
-        TypedChannel::Onebot {
-            id,
-            transport,
-            path,
-            url,
-            api_url,
-            access_token,
-            secret,
-            listen,
-            account,
-            media_hosts,
-        } => {
-            let default_path = || "/onebot/v11/ws".to_owned();
-            let link = match transport {
-                Transport::ReverseWs => OnebotLink::ReverseWs { path: path.unwrap_or_else(default_path) },
-                Transport::ForwardWs => OnebotLink::ForwardWs {
-                    url: url.ok_or_else(|| format!("{id}：forward-ws 需要 url，例如 ws://127.0.0.1:3001"))?,
-                },
-                Transport::Http => OnebotLink::Http {
-                    api_url: api_url.ok_or_else(|| format!("{id}：http 需要 api_url，例如 http://127.0.0.1:3000"))?,
-                    path: path.unwrap_or_else(|| "/onebot/v11/http".to_owned()),
-                },
-            };
-            if access_token.is_none() {
-                return Err(format!("{id}：请设置 access_token，并在 OneBot 端填写同样的值；空口令等于任何人都能冒充"));
-            }
-            Ok(ChannelSettings::Onebot { id, link, access_token, secret, listen, account, media_hosts })
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Health for machines: is the process there, can it take work, how much is waiting.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -36,6 +37,19 @@ pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
     let now = desk.now().as_millisecond();
     let age = if pending > 0 { (now - oldest).max(0) } else { 0 };
     let late = next.map_or(0, |next| (now - next).max(0));
+    let mut channels = String::new();
+    for channel in desk.channels() {
+        let (id, up) = (channel.id(), i32::from(channel.health().is_ok()));
+        let _ = writeln!(channels, "zhishou_channel_up{{channel={id:?}}} {up}");
+    }
+    channels.push_str("# HELP zhishou_channel_events_total What channels took and refused.\n");
+    channels.push_str("# TYPE zhishou_channel_events_total counter\n");
+    for channel in desk.channels() {
+        for (event, count) in channel.counts() {
+            let id = channel.id();
+            let _ = writeln!(channels, "zhishou_channel_events_total{{channel={id:?},event={event:?}}} {count}");
+        }
+    }
     format!(
         "# HELP zhishou_inbox_pending Messages without a disposition.\n# TYPE zhishou_inbox_pending gauge\n\
          zhishou_inbox_pending {pending}\n\
@@ -46,7 +60,9 @@ pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
          # HELP zhishou_outbox_failed Messages that could not be delivered.\n# TYPE zhishou_outbox_failed gauge\n\
          zhishou_outbox_failed {failed}\n\
          # HELP zhishou_alarm_late_ms How late the next alarm is in milliseconds.\n# TYPE zhishou_alarm_late_ms gauge\n\
-         zhishou_alarm_late_ms {late}\n"
+         zhishou_alarm_late_ms {late}\n\
+         # HELP zhishou_channel_up Whether a channel works.\n# TYPE zhishou_channel_up gauge\n\
+         {channels}"
     )
     .into_response()
 }

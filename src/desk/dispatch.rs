@@ -40,6 +40,8 @@ enum Came {
     /// Not tried: something before it is stuck, or the lane's time is up.
     Untried,
     Failed(SendError),
+    /// In doubt a second time, on a platform that cannot be asked.
+    Lost,
 }
 
 /// The messages of one conversation.
@@ -49,6 +51,8 @@ struct Lane {
     rows: Vec<OutboxRow>,
     /// The platform's ids that already stand for other messages here; only filled where something is looked for.
     taken: HashSet<String>,
+    /// Stands behind what is said once more because nobody can look whether it arrived.
+    again: String,
 }
 
 /// One try, with everything that is needed to settle it.
@@ -102,7 +106,8 @@ impl Desk {
                 continue;
             }
             let channel = row.conversation.split_once(':').and_then(|(id, _)| self.channels.get(id)).cloned();
-            lanes.push(Lane { channel, rows: vec![row], taken: HashSet::new() });
+            let again = self.wording.say("outbox.again", json!({}));
+            lanes.push(Lane { channel, rows: vec![row], taken: HashSet::new(), again });
         }
         for lane in &mut lanes {
             // Words said twice look alike on the platform: one that another row stands for is not the one looked for.
@@ -151,9 +156,13 @@ impl Desk {
                     next.state = if looked { OutboxState::Perhaps } else { OutboxState::Ready };
                     next.attempts = row.attempts;
                 }
-                Came::Failed(error) => {
-                    next.problem = error.to_string();
-                    after_failure(&row, &mut said, &error, now, &mut next);
+                failed @ (Came::Failed(_) | Came::Lost) => {
+                    if let Came::Failed(error) = failed {
+                        next.problem = error.to_string();
+                        after_failure(&row, &mut said, &error, now, &mut next);
+                    } else {
+                        nobody_can_tell(&mut next);
+                    }
                     if next.state == OutboxState::Failed
                         && let Some(key) = said.ticket.clone()
                     {
@@ -239,22 +248,28 @@ impl Desk {
     }
 }
 
+/// What is said after it cannot wait for ever: visible, for a person to settle.
+fn nobody_can_tell(next: &mut Settled) {
+    next.state = OutboxState::Failed;
+    "无法确认是否送达，请人工核实".clone_into(&mut next.problem);
+}
+
 /// When and where a message that was not taken is tried next.
 fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, next: &mut Settled) {
     let step = usize::try_from(row.attempts).unwrap_or(usize::MAX).min(BACKOFF_MS.len() - 1);
+    // What may have arrived stays so until it is known.
+    let waiting = if row.state == OutboxState::Looking { OutboxState::Perhaps } else { OutboxState::Ready };
     let another = !said.ways.is_empty() && said.way + 1 < said.ways.len();
     match error.retry() {
         Retry::Look if row.state == OutboxState::Looking && row.attempts >= LOOKS => {
-            // Nobody can tell, and what is said after it cannot wait for ever: visible, for a person to settle.
-            next.state = OutboxState::Failed;
-            "无法确认是否送达，请人工核实".clone_into(&mut next.problem);
+            nobody_can_tell(next);
         }
         Retry::Look => {
             next.state = OutboxState::Perhaps;
             next.send_at_ms = now + RECHECK_MS;
         }
         Retry::After(pause) => {
-            next.state = OutboxState::Ready;
+            next.state = waiting;
             next.send_at_ms = now + i64::try_from(pause.as_millis()).unwrap_or(BACKOFF_MS[6]).max(1);
             // Being asked to wait is no failure of the message; what is said after it waits behind it.
             next.attempts = row.attempts.max(1);
@@ -269,7 +284,7 @@ fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, 
             next.body = serde_json::to_string(&said).unwrap_or_else(|_| row.body.clone());
         }
         Retry::Backoff if now - row.created_at_ms < GIVE_UP_MS => {
-            next.state = OutboxState::Ready;
+            next.state = waiting;
             next.send_at_ms = now + BACKOFF_MS[step];
             if said.ways.len() > 1 {
                 // All ways were closed: begin again with the first, after the pause.
@@ -313,7 +328,7 @@ async fn undelivered(
 }
 
 async fn send_lane(lane: Lane, clock: Arc<dyn Clock>) -> Vec<Tried> {
-    let Lane { channel, rows, mut taken } = lane;
+    let Lane { channel, rows, mut taken, again } = lane;
     let until = clock.now().as_millisecond() + LANE_MS;
     let mut tried = Vec::with_capacity(rows.len());
     let mut stuck = false;
@@ -335,7 +350,7 @@ async fn send_lane(lane: Lane, clock: Arc<dyn Clock>) -> Vec<Tried> {
             None => {
                 Came::Failed(SendError::Refused { code: 0, text: "没有这个渠道，请检查配置".to_owned() })
             }
-            Some(channel) => hand_over(channel.as_ref(), &row, &said, &taken).await,
+            Some(channel) => hand_over(channel.as_ref(), &row, &said, &taken, &again).await,
         };
         if let Came::Taken(Receipt { external_id: Some(id) }) = &result {
             taken.insert(id.clone());
@@ -346,9 +361,18 @@ async fn send_lane(lane: Lane, clock: Arc<dyn Clock>) -> Vec<Tried> {
     tried
 }
 
-async fn hand_over(channel: &dyn Channel, row: &OutboxRow, said: &Said, taken: &HashSet<String>) -> Came {
+async fn hand_over(channel: &dyn Channel, row: &OutboxRow, said: &Said, taken: &HashSet<String>, again: &str) -> Came {
     let conversation = row.conversation.split_once(':').map_or("", |(_, rest)| rest);
-    let outgoing = said.outgoing(&row.key, conversation);
+    let mut outgoing = said.outgoing(&row.key, conversation);
+    if row.state == OutboxState::Looking && !channel.capabilities().can_look_back {
+        // Better twice, and marked so, than perhaps never. Once: what is in doubt again is for a person to settle.
+        outgoing.text.push_str(again);
+        return match channel.send(&outgoing).await {
+            Ok(receipt) => Came::Taken(receipt),
+            Err(SendError::Perhaps) => Came::Lost,
+            Err(error) => Came::Failed(error),
+        };
+    }
     if row.state == OutboxState::Looking {
         let since = Timestamp::from_millisecond(row.created_at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
         return match channel.find(&outgoing, since, taken).await {

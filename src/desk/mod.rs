@@ -9,6 +9,7 @@ mod clockwork;
 mod commands;
 mod dispatch;
 mod followup;
+mod health;
 mod intake;
 mod library;
 mod occasion;
@@ -34,6 +35,7 @@ use crate::store::{Store, StoreError};
 
 pub use clockwork::Tick;
 pub use dispatch::RECHECK_MS;
+pub use health::Health;
 pub use library::{Change, Library, LibraryError, faq_rows, lexicon_of, people_rows};
 pub use occasion::{explain_due, local_time, summary};
 pub use said::Said;

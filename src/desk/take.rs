@@ -162,7 +162,10 @@ impl Batch<'_> {
         };
         let quoted = match inbound.press.as_ref().map(|press| press.on.clone()).or_else(|| inbound.quotes.clone()) {
             Some(id) => self.quoted(&row.conversation, &inbound.channel, &id).await?,
-            None => None,
+            None => match &inbound.quoted_text {
+                Some(text) => self.quoted_by_words(&place, &row.conversation, text).await?,
+                None => None,
+            },
         };
         let dialogue = format!("{}|{}", row.conversation, inbound.sender);
         Ok(Ok(Message { inbound, place, terms, person, speaker, actor, issuer, quoted, dialogue }))
@@ -177,6 +180,26 @@ impl Batch<'_> {
         }
         let theirs = self.write().inbox_tickets(&[(channel.to_owned(), id.to_owned())]).await?;
         Ok(theirs.first().and_then(|(_, ticket)| TicketKey::parse(ticket)))
+    }
+
+    /// The ticket whose number stands in quoted words, where a platform gives no id. Only one that is spoken of in this
+    /// conversation: anybody can write a number.
+    async fn quoted_by_words(
+        &mut self,
+        place: &Place,
+        conversation: &str,
+        text: &str,
+    ) -> Result<Option<TicketKey>, DeskError> {
+        let Some(terms) = self.terms(&place.contract) else { return Ok(None) };
+        let Some(number) = number_in(text, &terms.profile.code) else { return Ok(None) };
+        let key = TicketKey { contract: place.contract.clone(), number };
+        self.load(std::slice::from_ref(&key)).await?;
+        let spoken_of = self.ticket(&key).is_some_and(|ticket| {
+            place.private
+                || place.kind == ConversationKind::Engineers
+                || ticket.hearers().any(|hearer| hearer == conversation)
+        });
+        Ok(spoken_of.then_some(key))
     }
 
     async fn understand(&mut self, message: &Message) -> Result<Outcome, DeskError> {
@@ -432,10 +455,49 @@ impl Batch<'_> {
                 None => return Ok(Outcome::new(Disposition::Noted, None, "未知的按钮；")),
             },
         };
-        if action == "deny" && !message.is_staff() {
-            return self.reopen_own(message, &key, "仍未解决").await;
+        let outcome = if action == "deny" && !message.is_staff() {
+            self.reopen_own(message, &key, "仍未解决").await?
+        } else {
+            self.typed(message, &command).await?
+        };
+        self.renew_card(message, &key, action, &outcome).await?;
+        Ok(outcome)
+    }
+
+    /// Where a card can be changed it shows who did it; where the press had no effect because somebody was faster, who that
+    /// was. A press by somebody without the right to it leaves the card as it is.
+    async fn renew_card(
+        &mut self,
+        message: &Message,
+        key: &TicketKey,
+        action: &str,
+        outcome: &Outcome,
+    ) -> Result<(), DeskError> {
+        let Some(press) = &message.inbound.press else { return Ok(()) };
+        let channel = self.desk.channels.get(&message.inbound.channel);
+        if !channel.is_some_and(|channel| channel.capabilities().edits) {
+            return Ok(());
         }
-        self.typed(message, &command).await
+        let done = match outcome.disposition {
+            Disposition::Refused if action == "claim" => {
+                self.ticket(key).and_then(|t| Some(t.engineer.as_ref()?.name.clone()))
+            }
+            Disposition::Commanded | Disposition::Appended => Some(message.actor.name.clone()),
+            _ => None,
+        };
+        let Some(name) = done else { return Ok(()) };
+        let shown = (message.issuer.conversation.clone(), press.on.clone());
+        let Some((.., body)) = self.write().outbox_quoted(&[shown]).await?.into_iter().next() else { return Ok(()) };
+        let Ok(card) = serde_json::from_str::<Said>(&body) else { return Ok(()) };
+        let label = card.actions.iter().find(|a| a.id == action).map_or(action, |a| a.label.as_str());
+        let line = self.words("card.done", json!({ "name": name, "label": label }));
+        let mut renewed = Said::new(Kind::Status, card.text());
+        renewed.parts.push(line);
+        renewed.title = card.title;
+        renewed.ticket = Some(key.clone());
+        renewed.updates = Some(press.on.clone());
+        self.say(&message.issuer.conversation, renewed);
+        Ok(())
     }
 
     fn mistyped(&mut self, message: &Message, typed: &str, suggestion: Option<&Command>) -> Outcome {
@@ -558,6 +620,18 @@ impl Batch<'_> {
             Some(_) | None => key.number.to_string(),
         }
     }
+}
+
+/// The first ticket number in words of ours: `#12` or, with the contract's code, `YL-12`.
+fn number_in(text: &str, code: &str) -> Option<u64> {
+    let marks = [format!("{code}-"), "#".to_owned()];
+    marks.iter().find_map(|mark| {
+        text.match_indices(mark.as_str()).find_map(|(at, _)| {
+            let digits = &text[at + mark.len()..];
+            let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+            digits[..end].parse().ok().filter(|number| *number > 0)
+        })
+    })
 }
 
 fn role_id(speaker: Speaker) -> &'static str {

@@ -139,6 +139,20 @@ pub struct Counts {
     pub verified: Option<Verification>,
 }
 
+impl Counts {
+    /// By name, as metrics want them.
+    pub fn named(&self) -> [(&'static str, u64); 6] {
+        [
+            ("callback_accepted", self.accepted),
+            ("callback_repeated", self.repeated),
+            ("callback_forged", self.bad_signature),
+            ("callback_stale", self.stale),
+            ("callback_malformed", self.malformed),
+            ("callback_unavailable", self.unavailable),
+        ]
+    }
+}
+
 #[derive(Debug, Default)]
 struct Counters {
     accepted: AtomicU64,

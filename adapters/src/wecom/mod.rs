@@ -281,6 +281,18 @@ impl Channel for WeCom {
         routes
     }
 
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        let of_app = self.app.as_ref().and_then(|app| app.counts());
+        let mut all: Vec<(&'static str, u64)> = Vec::new();
+        for (name, count) in self.callback_counts().iter().chain(&of_app).flat_map(callback::Counts::named) {
+            match all.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => *sum += count,
+                None => all.push((name, count)),
+            }
+        }
+        all
+    }
+
     fn health(&self) -> Result<String, String> {
         let mut lines = Vec::new();
         if let Some(bot) = &self.bot {
