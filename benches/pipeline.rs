@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
 use zhishou::clock::{Clock, SystemClock};
 use zhishou::config::{holidays, load_contract};
 use zhishou::desk::{Desk, Parts, Wording, faq_rows, people_rows};
 use zhishou::rules::directory::PeopleFile;
 use zhishou::rules::profile::Profile;
 use zhishou::store::Store;
-use zhishou_adapters::{Capabilities, Channel, ChannelError, Inbound, Inbox, Outgoing, Receipt, SendError};
+use zhishou_adapters::{Capabilities, Channel, Inbound, Outgoing, Receipt, SendError};
 
 /// A channel that takes everything at once.
 struct Sink;
@@ -42,13 +41,6 @@ impl Channel for Sink {
     }
     async fn find(&self, message: &Outgoing, _: Timestamp, _: &HashSet<String>) -> Result<Option<Receipt>, SendError> {
         Ok(Some(Receipt { external_id: Some(message.key.clone()) }))
-    }
-    async fn listen(&self, _: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {
-        stop.cancelled().await;
-        Ok(())
-    }
-    fn routes(&self, _: Arc<dyn Inbox>) -> Option<axum::Router> {
-        None
     }
     fn health(&self) -> Result<String, String> {
         Ok(String::new())

@@ -1,6 +1,7 @@
 //! The plain form of everything that crosses a channel, and the traits on both sides of it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -310,9 +311,17 @@ pub trait Channel: Send + Sync {
         taken: &HashSet<String>,
     ) -> Result<Option<Receipt>, SendError>;
     /// Feeds `inbox` until `stop`; reconnects by itself. Returns early only where nothing but a person can help.
-    async fn listen(&self, inbox: std::sync::Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError>;
+    async fn listen(&self, inbox: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {
+        // What is only served or only speaks has nothing to wait for.
+        drop(inbox);
+        stop.cancelled().await;
+        Ok(())
+    }
     /// What the desk's HTTP server must serve for this channel (callbacks, reverse WebSockets), if anything.
-    fn routes(&self, inbox: std::sync::Arc<dyn Inbox>) -> Option<axum::Router>;
+    fn routes(&self, inbox: Arc<dyn Inbox>) -> Option<axum::Router> {
+        drop(inbox);
+        None
+    }
     /// What the channel has counted since it was built, for metrics: `("callback_forged", 3)`. Names are `[a-z_]+`.
     fn counts(&self) -> Vec<(&'static str, u64)> {
         Vec::new()

@@ -1,13 +1,11 @@
 //! The sandbox as a channel: what it takes stands in the outbox, and the page reads it there.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
-use zhishou_adapters::{Capabilities, Channel, ChannelError, Inbox, Outgoing, Receipt, SendError};
+use zhishou_adapters::{Capabilities, Channel, Outgoing, Receipt, SendError};
 
 /// The console's own chat.
 #[derive(Debug)]
@@ -47,15 +45,6 @@ impl Channel for SandboxChannel {
 
     async fn find(&self, message: &Outgoing, _: Timestamp, _: &HashSet<String>) -> Result<Option<Receipt>, SendError> {
         Ok(Some(Receipt { external_id: Some(message.key.clone()) }))
-    }
-
-    async fn listen(&self, _: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {
-        stop.cancelled().await;
-        Ok(())
-    }
-
-    fn routes(&self, _: Arc<dyn Inbox>) -> Option<axum::Router> {
-        None
     }
 
     fn health(&self) -> Result<String, String> {

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use zhishou_adapters::Inbound;
+use zhishou_adapters::{Channel, Inbound};
 
 use super::{Desk, DeskError};
 use crate::store::{Account, StoreError};
 
-/// How often it is written down.
-const EVERY: Duration = Duration::from_secs(15);
+/// How often the channels are asked.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often it is written down although nothing has changed, in looks.
+const EVERY: u32 = 15;
 /// How long it is believed: twice that, and a little for a busy database.
 const BELIEVED_MS: i64 = 40_000;
 /// Key on the channel's shelf.
@@ -26,18 +28,21 @@ pub struct Health {
 }
 
 impl Desk {
-    /// Writes down how each channel is.
-    pub async fn report_health(&self) -> Result<(), DeskError> {
-        let until = self.now().as_millisecond() + BELIEVED_MS;
-        let rows: Vec<_> = self
-            .channels()
-            .map(|channel| {
-                let health = match channel.health() {
-                    Ok(text) => Health { ok: true, text },
-                    Err(text) => Health { ok: false, text },
-                };
-                let value = serde_json::to_string(&health).unwrap_or_default();
-                (channel.id().to_owned(), KEY.to_owned(), until, value)
+    /// How each channel is now, by its id.
+    fn health(&self) -> Vec<(String, Health)> {
+        let of = |channel: &std::sync::Arc<dyn Channel>| match channel.health() {
+            Ok(text) => (channel.id().to_owned(), Health { ok: true, text }),
+            Err(text) => (channel.id().to_owned(), Health { ok: false, text }),
+        };
+        self.channels().map(of).collect()
+    }
+
+    /// Writes it down, to be believed until then.
+    async fn report(&self, health: &[(String, Health)], until_ms: i64) -> Result<(), DeskError> {
+        let rows: Vec<_> = health
+            .iter()
+            .map(|(id, health)| {
+                (id.clone(), KEY.to_owned(), until_ms, serde_json::to_string(health).unwrap_or_default())
             })
             .collect();
         let mut write = self.store.write().await?;
@@ -63,16 +68,24 @@ impl Desk {
         Ok(rows.into_iter().filter_map(lag).collect())
     }
 
-    /// Keeps it written down until `stop`.
+    /// Keeps it written down until `stop`; what has stopped is healthy no longer.
     pub async fn run_health_watch(&self, stop: CancellationToken) {
+        let (mut written, mut looks) = (Vec::new(), 0);
         loop {
-            if let Err(error) = self.report_health().await {
-                tracing::warn!(%error, "how the channels are could not be written down");
+            let (health, now) = (self.health(), self.now().as_millisecond());
+            if health != written || looks == EVERY {
+                match self.report(&health, now + BELIEVED_MS).await {
+                    Ok(()) => (written, looks) = (health, 0),
+                    Err(error) => tracing::warn!(%error, "how the channels are could not be written down"),
+                }
             }
             tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(EVERY) => {}
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(LOOK) => looks = EVERY.min(looks + 1),
             }
+        }
+        if let Err(error) = self.report(&written, self.now().as_millisecond()).await {
+            tracing::warn!(%error, "that the channels have stopped could not be written down");
         }
     }
 }

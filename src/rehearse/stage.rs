@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
-use zhishou_adapters::{Capabilities, Channel, ChannelError, Inbox, Outgoing, Receipt, SendError};
+use zhishou_adapters::{Capabilities, Channel, Outgoing, Receipt, SendError};
 
 /// The ids `rehearse` knows without configuration (`interfaces.md`).
 pub const CHANNELS: [&str; 6] = ["qq", "qqbot", "wecom", "mail", "sms", "sandbox"];
@@ -109,15 +108,6 @@ impl Channel for Player {
 
     async fn find(&self, _: &Outgoing, _: Timestamp, _: &HashSet<String>) -> Result<Option<Receipt>, SendError> {
         Ok(None)
-    }
-
-    async fn listen(&self, _: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {
-        stop.cancelled().await;
-        Ok(())
-    }
-
-    fn routes(&self, _: Arc<dyn Inbox>) -> Option<axum::Router> {
-        None
     }
 
     fn health(&self) -> Result<String, String> {

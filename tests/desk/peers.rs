@@ -3,6 +3,7 @@
 mod bad_input;
 mod conversation;
 mod crash;
+mod doctor;
 mod doubt;
 mod killed;
 mod outages;

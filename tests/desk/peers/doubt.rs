@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use zhishou::clock::HandClock;
 use zhishou::desk::{Desk, RECHECK_MS};
 use zhishou::store::Store;
-use zhishou_adapters::{Capabilities, Channel, ChannelError, Inbox, Outgoing, Receipt, SendError};
+use zhishou_adapters::{Capabilities, Channel, Outgoing, Receipt, SendError};
 
 use super::support::{self, Tape, XIAN, YULIN, forward, inbound, quiet, within};
 
@@ -140,6 +140,30 @@ async fn of_the_same_words_said_twice_a_lost_second_one_is_said_again() {
 }
 
 #[tokio::test]
+async fn where_nobody_can_look_it_is_said_once_more_and_marked_and_then_left_to_a_person() {
+    let (desk, clock, tape) = desk().await;
+    tape.keeps_no_history();
+    tape.fail("group:20001", SendError::Perhaps);
+    says(&desk, "group:20001", "40001", "m1", "登记系统打不开了").await;
+    quiet(&desk).await;
+    tape.heal();
+    forward(&clock, RECHECK_MS / 1000);
+    quiet(&desk).await;
+    let texts = tape.texts_in("qq:group:20001");
+    assert!(texts.len() == 1 && texts[0].ends_with("（网络不稳，此条可能重复）"), "{texts:#?}");
+    support::sound(desk.store(), 1).await;
+    // And where the second try is in doubt as well, nobody is told a third time.
+    tape.fail("group:20002", SendError::Perhaps);
+    says(&desk, "group:20002", "40003", "m2", "抵押登记打不开了").await;
+    quiet(&desk).await;
+    forward(&clock, RECHECK_MS / 1000);
+    quiet(&desk).await;
+    assert_eq!(desk.store().outbox_counts().await.expect("counted"), (0, 1), "visibly failed");
+    assert!(tape.texts_in("qq:group:20009").iter().any(|text| text.contains("没有送达")), "the engineers hear of it");
+    assert_eq!(tape.looked(), 0);
+}
+
+#[tokio::test]
 async fn a_message_whose_fate_nobody_can_tell_does_not_hold_its_conversation_for_ever() {
     let (desk, clock, tape) = desk().await;
     tape.fail("group:20001", SendError::Perhaps);
@@ -249,15 +273,6 @@ impl Channel for Slow {
         self.tape.find(message, since, taken).await
     }
 
-    async fn listen(&self, _: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {
-        stop.cancelled().await;
-        Ok(())
-    }
-
-    fn routes(&self, _: Arc<dyn Inbox>) -> Option<axum::Router> {
-        None
-    }
-
     fn health(&self) -> Result<String, String> {
         Ok("slow".to_owned())
     }
@@ -350,15 +365,6 @@ impl Channel for Paced {
         taken: &HashSet<String>,
     ) -> Result<Option<Receipt>, SendError> {
         self.tape.find(message, since, taken).await
-    }
-
-    async fn listen(&self, _: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {
-        stop.cancelled().await;
-        Ok(())
-    }
-
-    fn routes(&self, _: Arc<dyn Inbox>) -> Option<axum::Router> {
-        None
     }
 
     fn health(&self) -> Result<String, String> {

@@ -9,14 +9,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 use zhishou::clock::{Clock, HandClock};
 use zhishou::config::{holidays, load_contract};
 use zhishou::desk::{Desk, Parts, Wording, people_rows};
 use zhishou::rules::directory::PeopleFile;
 use zhishou::rules::terms::Terms;
 use zhishou::store::{Store, TicketKey, chain};
-use zhishou_adapters::{Capabilities, Channel, ChannelError, Inbound, Inbox, Outgoing, Receipt, SendError};
+use zhishou_adapters::{Capabilities, Channel, Inbound, Outgoing, Receipt, SendError};
 
 /// The contract of most stories: feedback within two hours, round the clock.
 pub const XIAN: &str = "xian-realestate";
@@ -252,6 +251,7 @@ struct Recorded {
     taken: Vec<(String, Outgoing)>,
     trouble: BTreeMap<String, SendError>,
     blind: bool,
+    no_history: bool,
     looked: usize,
 }
 
@@ -280,6 +280,11 @@ impl Tape {
     /// From now on the platform cannot be asked what it has taken.
     pub fn go_blind(&self) {
         self.edit(|state| state.blind = true);
+    }
+
+    /// A platform that keeps no history that could be asked for.
+    pub fn keeps_no_history(&self) {
+        self.edit(|state| state.no_history = true);
     }
 
     /// How often the platform was asked.
@@ -333,7 +338,7 @@ impl Channel for Tape {
             speaks_first: true,
             max_chars: 20_000,
             pause: Duration::ZERO,
-            can_look_back: true,
+            can_look_back: !self.edit(|state| state.no_history),
         }
     }
 
@@ -373,15 +378,6 @@ impl Channel for Tape {
             let mut ids = alike.map(|said| format!("said-{}", said.key)).filter(|id| !taken.contains(id));
             Ok(ids.next().map(|id| Receipt { external_id: Some(id) }))
         })
-    }
-
-    async fn listen(&self, _: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {
-        stop.cancelled().await;
-        Ok(())
-    }
-
-    fn routes(&self, _: Arc<dyn Inbox>) -> Option<axum::Router> {
-        None
     }
 
     fn health(&self) -> Result<String, String> {
