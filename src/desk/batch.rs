@@ -184,21 +184,25 @@ impl<'d> Batch<'d> {
         Ok(())
     }
 
-    pub(super) async fn load_similar(
+    /// Numbers and conversations of live tickets about a system, opened since then: those stored, as they were before this
+    /// batch, and those of this batch. In the order of their numbers.
+    pub(super) async fn similar(
         &mut self,
         contract: &str,
         system: &str,
         since: Timestamp,
-    ) -> Result<Vec<TicketKey>, StoreError> {
-        let rows = self.write.tickets_like(contract, system, since.as_millisecond()).await?;
-        self.keep(rows);
-        let alike = self.tickets.iter().filter(|(key, loaded)| {
-            key.contract == contract
-                && loaded.ticket.system.as_deref() == Some(system)
-                && loaded.ticket.opened_at >= since
-                && loaded.ticket.state.is_live()
-        });
-        Ok(alike.map(|(key, _)| key.clone()).collect())
+    ) -> Result<BTreeMap<u64, String>, StoreError> {
+        let mut alike: BTreeMap<u64, String> =
+            self.write.tickets_like(contract, system, since.as_millisecond()).await?.into_iter().collect();
+        for (key, Loaded { ticket, .. }) in self.tickets.iter().filter(|(key, _)| key.contract == contract) {
+            let fits = ticket.system.as_deref() == Some(system) && ticket.opened_at >= since && ticket.state.is_live();
+            if fits {
+                alike.insert(key.number, ticket.origin.clone());
+            } else {
+                alike.remove(&key.number);
+            }
+        }
+        Ok(alike)
     }
 
     pub(super) fn ticket(&self, key: &TicketKey) -> Option<&Ticket> {

@@ -1,5 +1,6 @@
 //! One inbound message: who wrote it, what it is, what follows. It ends with exactly one disposition.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -561,19 +562,20 @@ impl Batch<'_> {
         Ok(Outcome::new(Disposition::Opened, Some(key), "报修或求助；"))
     }
 
-    /// Several conversations with the same system down within minutes are offered to the engineers as one incident.
+    /// Several conversations with the same system down within minutes are offered to the engineers as one incident: when the
+    /// second reports it, at the next few, and then each time their number has doubled. One that reports again adds nothing.
     async fn offer_incident(&mut self, message: &Message, key: &TicketKey) -> Result<(), DeskError> {
         let Some(system) = self.ticket(key).and_then(|t| t.system.clone()) else { return Ok(()) };
-        let alike = self.load_similar(&key.contract, &system, self.now - INCIDENT).await?;
-        let mut origins: Vec<&str> = alike.iter().filter_map(|k| self.ticket(k)).map(|t| t.origin.as_str()).collect();
-        origins.sort_unstable();
-        origins.dedup();
+        let alike = self.similar(&key.contract, &system, self.now - INCIDENT).await?;
+        let origins = alike.values().collect::<BTreeSet<_>>().len();
+        let again =
+            alike.get(&key.number).is_some_and(|own| alike.values().filter(|origin| *origin == own).count() > 1);
         let linked = self.ticket(key).is_some_and(|t| !t.linked.is_empty());
-        if origins.len() < 2 || linked {
+        if again || linked || !(matches!(origins, 2..=4) || origins > 4 && origins.is_power_of_two()) {
             return Ok(());
         }
-        let numbers: Vec<String> = alike.iter().map(|k| format!("#{}", k.number)).collect();
-        let command: Vec<String> = alike.iter().map(|k| k.number.to_string()).collect();
+        let numbers: Vec<String> = alike.keys().map(|number| format!("#{number}")).collect();
+        let command: Vec<String> = alike.keys().map(u64::to_string).collect();
         let name = message.terms.profile.system(&system).map_or(system.clone(), |s| s.name.clone());
         let words = self.words(
             "ask.incident",

@@ -33,7 +33,9 @@ statements! {
     LIVE = "SELECT body, version FROM ticket WHERE contract = $1 AND state IN ('open', 'claimed', 'suspended', 'resolved')
              ORDER BY opened_at_ms LIMIT $2";
     /// Live tickets about a system of a contract, opened lately.
-    LIKE = "SELECT body, version FROM ticket WHERE contract = $1 AND system = $2 AND system <> '' AND opened_at_ms >= $3
+    LIKE = "SELECT number, conversation FROM ticket
+             WHERE contract = $1 AND system = $2 AND system <> '' AND opened_at_ms >= $3
+               AND state IN ('open', 'claimed', 'suspended')
              ORDER BY opened_at_ms LIMIT 50";
     /// Tickets of these contracts whose alarm has come, earliest first.
     DUE = "SELECT t.body, t.version FROM ticket AS t
@@ -232,15 +234,16 @@ impl Write {
         self.rows(&LIVE, query).await?.iter().map(ticket_at).collect()
     }
 
-    /// Tickets about a system, opened since; at most 50.
+    /// Live tickets about a system, opened since: number and conversation, the oldest 50.
     pub async fn tickets_like(
         &mut self,
         contract: &str,
         system: &str,
         since_ms: i64,
-    ) -> Result<Vec<(Ticket, i64)>, StoreError> {
+    ) -> Result<Vec<(u64, String)>, StoreError> {
         let query = self.query(&LIKE).bind(contract.to_owned()).bind(system.to_owned()).bind(since_ms);
-        self.rows(&LIKE, query).await?.iter().map(ticket_at).collect()
+        let rows = self.rows(&LIKE, query).await?;
+        Ok(rows.iter().map(|row| (u64::try_from(number_at(row, 0)).unwrap_or_default(), text_at(row, 1))).collect())
     }
 
     /// Tickets of these contracts whose alarm has come, earliest first.
