@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
+use zhishou::config::{ChannelSettings, Settings};
 
 /// Longest source file; past 400 lines one looks for a second subject.
 const LONGEST: usize = 700;
@@ -298,8 +299,53 @@ fn every_key_of_the_configuration_is_in_the_example() {
         "secret",
         "account",
         "media_hosts",
+        "mode",
+        "bot_id",
+        "token",
+        "encoding_aes_key",
+        "api_base",
+        "welcome",
+        "corp_id",
+        "agent_id",
+        "chats",
+        "key",
+        "conversation",
     ] {
         let pattern = Regex::new(&format!(r"(?m)^[#\s]*{key}\s*=")).expect("a valid pattern");
         assert!(pattern.is_match(&text), "docs/config.example.toml does not show `{key}`");
     }
+}
+
+/// The example with its variables filled in, and the entries of WeChat Work that are commented out put in or not.
+fn example(wecom: bool) -> String {
+    let text = read("docs/config.example.toml");
+    // A comment that is a line of TOML; words about one are not.
+    let entry = Regex::new(r"^# (\[\[channel\]\]|[a-z_]+ = .*)$").expect("a valid pattern");
+    let mut inside = false;
+    let mut lines = String::new();
+    for line in text.lines() {
+        inside = wecom && (inside || line.starts_with("# ---- 企业微信")) && !line.starts_with("[[");
+        let line =
+            entry.captures(line).filter(|_| inside).map_or(line, |found| found.get(1).map_or(line, |of| of.as_str()));
+        lines.push_str(line);
+        lines.push('\n');
+    }
+    // A key of 43 characters where one is asked for, any word elsewhere.
+    let key = Regex::new(r"\$\{\w*AES_KEY\}").expect("a valid pattern");
+    let word = Regex::new(r"\$\{\w+\}").expect("a valid pattern");
+    word.replace_all(&key.replace_all(&lines, "a".repeat(43)), "word").into_owned()
+}
+
+#[test]
+fn the_example_of_the_configuration_loads() {
+    let load = |text: &str| Settings::parse(text, "the example", root());
+    let settings = load(&example(false)).expect("as it is shipped");
+    assert_eq!(settings.channels.iter().map(ChannelSettings::id).collect::<Vec<_>>(), ["qq", "sandbox"]);
+    // The two modes of the bot exclude each other.
+    let other = example(true).replace("mode = \"callback\"", "mode = \"callback\"\nid = \"wecom2\"");
+    let settings = load(&other).expect("with every surface of WeChat Work");
+    assert_eq!(
+        settings.channels.iter().map(ChannelSettings::id).collect::<Vec<_>>(),
+        ["qq", "sandbox", "wecom", "wecom2"]
+    );
 }
