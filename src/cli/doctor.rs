@@ -53,6 +53,12 @@ pub(super) async fn check(settings: &Settings, online: bool) -> Result<(), Failu
     if !settings.clock_movable() && settings.admin_password.is_none() {
         warnings.push("控制台没有设置 admin_password，页面不会开放".to_owned());
     }
+    let nowhere = channels::Ground {
+        store: Store::in_memory().await.map_err(Failure::work)?,
+        clock: Arc::new(SystemClock::default()),
+        seed: 0,
+    };
+    channels::build(settings, &nowhere)?;
     for warning in &warnings {
         say!("注意：{warning}。");
     }
@@ -109,7 +115,8 @@ pub(super) async fn doctor(settings: &Settings) -> Result<(), Failure> {
         let told = desk.reported_health(channel.id()).await.map_err(Failure::work)?;
         let what = format!("渠道 {}", channel.id());
         match told {
-            Some(Health { ok, text }) => text.lines().for_each(|line| report(ok, &what, line.to_owned())),
+            // What is ill comes first.
+            Some(Health { ok, text }) => report(ok, &what, text.replace('\n', "\n    ")),
             None => report(false, &what, "没有最近的状态；值守没有在运行？请先启动 zhishou".to_owned()),
         }
     }

@@ -161,7 +161,7 @@ impl Desk {
                         next.problem = error.to_string();
                         after_failure(&row, &mut said, &error, now, &mut next);
                     } else {
-                        nobody_can_tell(&mut next);
+                        nobody_can_tell(&row, &mut said, now, &mut next);
                     }
                     if next.state == OutboxState::Failed
                         && let Some(key) = said.ticket.clone()
@@ -248,10 +248,25 @@ impl Desk {
     }
 }
 
-/// What is said after it cannot wait for ever: visible, for a person to settle.
-fn nobody_can_tell(next: &mut Settled) {
-    next.state = OutboxState::Failed;
+/// What is said after it cannot wait for ever: the next way, or visible for a person to settle.
+fn nobody_can_tell(row: &OutboxRow, said: &mut Said, now: i64, next: &mut Settled) {
     "无法确认是否送达，请人工核实".clone_into(&mut next.problem);
+    if !take_next_way(row, said, now, next) {
+        next.state = OutboxState::Failed;
+    }
+}
+
+/// Moves a message to the next way of reaching its person; false where there is none. Only what is for a person has
+/// ways: a conversation waits for its own channel.
+fn take_next_way(row: &OutboxRow, said: &mut Said, now: i64, next: &mut Settled) -> bool {
+    let Some(way) = said.ways.get(said.way + 1) else { return false };
+    next.conversation.clone_from(way);
+    said.way += 1;
+    next.state = OutboxState::Ready;
+    next.send_at_ms = now;
+    next.attempts = 0;
+    next.body = serde_json::to_string(said).unwrap_or_else(|_| row.body.clone());
+    true
 }
 
 /// When and where a message that was not taken is tried next.
@@ -259,10 +274,9 @@ fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, 
     let step = usize::try_from(row.attempts).unwrap_or(usize::MAX).min(BACKOFF_MS.len() - 1);
     // What may have arrived stays so until it is known.
     let waiting = if row.state == OutboxState::Looking { OutboxState::Perhaps } else { OutboxState::Ready };
-    let another = !said.ways.is_empty() && said.way + 1 < said.ways.len();
     match error.retry() {
         Retry::Look if row.state == OutboxState::Looking && row.attempts >= LOOKS => {
-            nobody_can_tell(next);
+            nobody_can_tell(row, said, now, next);
         }
         Retry::Look => {
             next.state = OutboxState::Perhaps;
@@ -274,15 +288,7 @@ fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, 
             // Being asked to wait is no failure of the message; what is said after it waits behind it.
             next.attempts = row.attempts.max(1);
         }
-        // Only what is for a person has other ways; a conversation waits for its own channel.
-        Retry::Backoff | Retry::Never if another => {
-            said.way += 1;
-            next.conversation.clone_from(&said.ways[said.way]);
-            next.state = OutboxState::Ready;
-            next.send_at_ms = now;
-            next.attempts = 0;
-            next.body = serde_json::to_string(&said).unwrap_or_else(|_| row.body.clone());
-        }
+        Retry::Backoff | Retry::Never if take_next_way(row, said, now, next) => {}
         Retry::Backoff if now - row.created_at_ms < GIVE_UP_MS => {
             next.state = waiting;
             next.send_at_ms = now + BACKOFF_MS[step];
@@ -385,5 +391,66 @@ async fn hand_over(channel: &dyn Channel, row: &OutboxRow, said: &Said, taken: &
     match channel.send(&outgoing).await {
         Ok(receipt) => Came::Taken(receipt),
         Err(error) => Came::Failed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(state: OutboxState) -> OutboxRow {
+        OutboxRow {
+            id: "out_1".to_owned(),
+            key: "k".to_owned(),
+            conversation: "wecom:user:chen".to_owned(),
+            ticket: String::new(),
+            kind: "escalation".to_owned(),
+            merge_key: String::new(),
+            state,
+            created_at_ms: 0,
+            send_at_ms: 0,
+            attempts: 1,
+            free: 1,
+            external_id: String::new(),
+            body: String::new(),
+        }
+    }
+
+    fn settled(row: &OutboxRow) -> Settled {
+        Settled {
+            id: row.id.clone(),
+            state: OutboxState::Sent,
+            conversation: row.conversation.clone(),
+            send_at_ms: 0,
+            attempts: row.attempts,
+            taken_at_ms: 0,
+            external_id: String::new(),
+            problem: String::new(),
+            body: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_in_doubt_for_good_takes_the_next_way_and_only_after_the_last_has_failed() {
+        let row = row(OutboxState::Looking);
+        let mut said = Said::new(Kind::Escalation, "重大紧急事件上报".to_owned());
+        said.ways = vec!["wecom:user:chen".to_owned(), "sms:user:13800000005".to_owned()];
+        let mut next = settled(&row);
+        nobody_can_tell(&row, &mut said, 7, &mut next);
+        assert_eq!((next.state, next.conversation.as_str()), (OutboxState::Ready, "sms:user:13800000005"));
+        nobody_can_tell(&row, &mut said, 8, &mut next);
+        assert_eq!(next.state, OutboxState::Failed);
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_not_sent_plainly_again_after_being_asked_to_wait() {
+        let wait = SendError::Throttled { retry_after: std::time::Duration::from_mins(1) };
+        for (state, then) in [(OutboxState::Looking, OutboxState::Perhaps), (OutboxState::Sending, OutboxState::Ready)]
+        {
+            let row = row(state);
+            let (mut said, mut next) = (Said::new(Kind::Escalation, String::new()), settled(&row));
+            after_failure(&row, &mut said, &wait, 0, &mut next);
+            assert_eq!((next.state, next.send_at_ms), (then, 60_000), "{state:?}");
+        }
     }
 }

@@ -131,6 +131,9 @@ impl Batch<'_> {
         let place = directory.place(&inbound.channel, &inbound.conversation, &inbound.sender);
         let terms = place.as_ref().and_then(|place| self.terms(&place.contract));
         let (Some(place), Some(terms)) = (place, terms) else {
+            if let Some(outcome) = self.bind_from_anywhere(&inbound, &row.conversation).await? {
+                return Ok(Err(outcome));
+            }
             if inbound.addressed && self.once(&format!("refuse|{}", row.conversation), 24).await? {
                 let hotline =
                     self.desk.contracts.values().map(|c| c.terms.profile.hotline.clone()).find(|h| !h.is_empty());

@@ -1,5 +1,6 @@
 //! What should not come in and does. Each has a clear end, nothing is lost, nothing else stops.
 
+use zhishou::desk::{Desk, Parts, Wording};
 use zhishou_adapters::{Attachment, InboxError};
 use zhishou_fakes::onebot::Dialect;
 
@@ -242,4 +243,40 @@ async fn messages_keep_their_order_when_the_clock_steps_back_between_them() {
     let order: Vec<bool> = tape.texts_in("qq:group:20001").iter().map(|text| text.contains("已受理，工单")).collect();
     assert_eq!(order, [true, false], "first the ticket, then who has it: {:#?}", tape.texts());
     support::sound(&store, 2).await;
+}
+
+#[tokio::test]
+async fn who_is_nobody_yet_can_bind_himself_in_a_private_chat_that_belongs_to_no_contract() {
+    let store = zhishou::store::Store::in_memory().await.expect("a database in memory");
+    let (clock, tape) = (support::clock(), Tape::new());
+    let desk = Desk::open(Parts {
+        store: store.clone(),
+        clock: clock.clone(),
+        seed: 1,
+        contracts: vec![support::terms(XIAN), support::terms(YULIN)],
+        default_contract: None,
+        wording: Wording::new(None).expect("the shipped words"),
+        channels: vec![tape.clone()],
+        attachments: None,
+    })
+    .await
+    .expect("a desk opens on its database");
+    support::furnish(&desk).await;
+    let until = desk.now().as_millisecond() + 60_000;
+    let mut write = store.write().await.expect("a transaction");
+    write.marks_save(&[("bind|K7Q2".to_owned(), until, "zhang".to_owned())]).await.expect("a code");
+    write.commit().await.expect("a commit");
+    let mut stranger = inbound("user:77001", "77001", "m1", "绑定 K7Q2");
+    stranger.addressed = true;
+    desk.receive(stranger.clone()).await.expect("it is stored");
+    quiet(&desk).await;
+    assert!(tape.texts_in("qq:user:77001")[0].contains("账号已绑定"), "{:#?}", tape.texts());
+    assert!(desk.directory().by_account("qq", "77001").is_some_and(|person| person.id == "zhang"));
+    // A code serves once, and others get the refusal that everybody gets here.
+    stranger.external_id = "m2".to_owned();
+    stranger.conversation = "user:77002".to_owned();
+    stranger.sender = "77002".to_owned();
+    desk.receive(stranger).await.expect("it is stored");
+    quiet(&desk).await;
+    assert!(desk.directory().by_account("qq", "77002").is_none());
 }
