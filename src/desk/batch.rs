@@ -277,7 +277,7 @@ impl<'d> Batch<'d> {
         }
         let version = self.tickets.get(key).map_or(0, |loaded| loaded.version);
         self.tickets.insert(key.clone(), Loaded { ticket, version, dirty: true });
-        for tell in tells {
+        for tell in self.in_nobodys_place(terms, key, tells) {
             self.speak(terms, key, &tell, issuer);
         }
         Ok(())

@@ -406,7 +406,7 @@ impl Batch<'_> {
             .map(|(key, _)| key.clone())
             .collect();
         if keys.is_empty() {
-            return Ok(Outcome::new(Disposition::Noted, None, "收到，没有待回应的提醒；"));
+            return Ok(self.ack_without_reminder(message));
         }
         for key in &keys {
             // One that has ended meanwhile has no reminders to quiet.
@@ -415,6 +415,21 @@ impl Batch<'_> {
         let numbers: Vec<String> = keys.iter().map(|key| format!("#{}", self.shown_number(message, key))).collect();
         self.say_status(message, keys.first(), &format!("好的，{} 暂停提醒您。", numbers.join("、")));
         Ok(commanded(&keys[0], "收到"))
+    }
+
+    /// 收到 from a lead who was asked for 确认 meets nothing, and he must not believe that it does.
+    fn ack_without_reminder(&mut self, message: &Message) -> Outcome {
+        let reported = |t: &Ticket| {
+            t.leads_reached.contains(&message.actor.id)
+                && t.commitments.iter().any(|c| c.promise == Promise::Report && c.is_unsettled())
+        };
+        let key = self.tickets().find(|(_, t)| message.may_see(t) && reported(t)).map(|(key, _)| key.clone());
+        let Some(key) = key.filter(|_| message.speaker == Speaker::Lead) else {
+            return Outcome::new(Disposition::Noted, None, "收到，没有待回应的提醒；");
+        };
+        let words = self.words("ask.confirm", json!({ "n": self.shown_number(message, &key) }));
+        self.reply(message, Said::new(Kind::Ask, words));
+        Outcome::new(Disposition::Asked, Some(key), "负责人回复收到，请其确认；")
     }
 
     async fn merge(&mut self, message: &Message, command: &Command) -> Result<Outcome, DeskError> {

@@ -260,6 +260,9 @@ macro_rules! rehearsals {
 }
 
 rehearsals! {
+    a_maintenance_window_holds_warnings_back_and_loses_none: "maintenance-holds-back";
+    received_is_no_acknowledgement_and_a_new_break_is_said_as_new: "lead-says-received";
+    a_merged_reporters_word_closes_nothing: "merged-reporter-says-fine";
     an_emergency_in_the_holiday_night_is_answered_late_and_the_next_in_time: "nantong-major-over-national-day";
     what_nobody_answered_stays_broken_when_it_is_withdrawn: "nantong-broken-for-good";
     all_five_promises_of_a_major_fault_broken_and_met_late: "gaoxin-major-late";
