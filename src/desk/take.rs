@@ -173,13 +173,32 @@ impl Batch<'_> {
 
     /// The ticket a quoted message belongs to: one of ours, or one that came in.
     async fn quoted(&mut self, conversation: &str, channel: &str, id: &str) -> Result<Option<TicketKey>, DeskError> {
-        let ours = self.write().outbox_quoted(&[(conversation.to_owned(), id.to_owned())]).await?;
-        let key = ours.first().and_then(|(_, _, ticket, _, _)| TicketKey::parse(ticket));
-        if key.is_some() {
-            return Ok(key);
+        let ours = self.ours(conversation, channel, id).await?;
+        if let Some(key) = ours.and_then(|(ticket, _)| TicketKey::parse(&ticket)) {
+            return Ok(Some(key));
         }
         let theirs = self.write().inbox_tickets(&[(channel.to_owned(), id.to_owned())]).await?;
         Ok(theirs.first().and_then(|(_, ticket)| TicketKey::parse(ticket)))
+    }
+
+    /// A message of ours by the platform's id: its ticket and what was said. A card can be pressed before its receipt has
+    /// come, or though it was lost; then it is known by the key it was made from.
+    async fn ours(
+        &mut self,
+        conversation: &str,
+        channel: &str,
+        id: &str,
+    ) -> Result<Option<(String, String)>, DeskError> {
+        let known = self.write().outbox_quoted(&[(conversation.to_owned(), id.to_owned())]).await?;
+        if let Some((_, _, ticket, _, body)) = known.into_iter().next() {
+            return Ok(Some((ticket, body)));
+        }
+        let Some(channel) = self.desk.channels.get(channel).filter(|channel| channel.card_id("").is_some()) else {
+            return Ok(None);
+        };
+        let without = self.write().outbox_without_id(conversation).await?;
+        let found = without.into_iter().find(|(key, ..)| channel.card_id(key).as_deref() == Some(id));
+        Ok(found.map(|(_, ticket, body)| (ticket, body)))
     }
 
     /// The ticket whose number stands in quoted words, where a platform gives no id. Only one that is spoken of in this
@@ -486,13 +505,14 @@ impl Batch<'_> {
             _ => None,
         };
         let Some(name) = done else { return Ok(()) };
-        let shown = (message.issuer.conversation.clone(), press.on.clone());
-        let Some((.., body)) = self.write().outbox_quoted(&[shown]).await?.into_iter().next() else { return Ok(()) };
+        let shown = self.ours(&message.issuer.conversation, &message.inbound.channel, &press.on).await?;
+        let Some((_, body)) = shown else { return Ok(()) };
         let Ok(card) = serde_json::from_str::<Said>(&body) else { return Ok(()) };
         let label = card.actions.iter().find(|a| a.id == action).map_or(action, |a| a.label.as_str());
         let line = self.words("card.done", json!({ "name": name, "label": label }));
-        let mut renewed = Said::new(Kind::Status, card.text());
-        renewed.parts.push(line);
+        // Who did it comes first: what is too long for a card is cut at the end.
+        let mut renewed = Said::new(Kind::Status, line);
+        renewed.parts.extend(card.parts);
         renewed.title = card.title;
         renewed.ticket = Some(key.clone());
         renewed.updates = Some(press.on.clone());
