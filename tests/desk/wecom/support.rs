@@ -144,6 +144,12 @@ pub struct World {
     _folder: TempDir,
 }
 
+/// Whether a message waits behind another one of its conversation that is being retried or looked for.
+fn held_up(row: &OutboxRow, rows: &[OutboxRow]) -> bool {
+    let before = |e: &&OutboxRow| e.conversation == row.conversation && e.id < row.id;
+    row.free == 0 && rows.iter().filter(before).any(|e| e.state != OutboxState::Ready || e.attempts > 0)
+}
+
 /// Long waits of the world short; what the hand clock measures stays as it is.
 fn timing() -> BotTiming {
     BotTiming {
@@ -344,15 +350,11 @@ impl World {
                 if pending == 0 {
                     return;
                 }
-                let mut waits = 0;
-                for number in 1..4 {
-                    let said = self.store.said_of(&format!("{XIAN}#{number}")).await.expect("messages can be read");
-                    let waiting = |row: &&OutboxRow| matches!(row.state, OutboxState::Ready | OutboxState::Perhaps);
-                    waits += i64::try_from(said.iter().filter(waiting).count()).expect("a few");
-                }
+                let rows = self.pending().await;
+                let waits = |row: &&OutboxRow| matches!(row.state, OutboxState::Ready | OutboxState::Perhaps);
                 // What is not about a ticket waits for nothing.
-                let at_work = pending > waits;
-                let next = self.store.next_outgoing().await.expect("messages can be read");
+                let at_work = rows.iter().filter(waits).count() < usize::try_from(pending).expect("a few");
+                let next = rows.iter().filter(waits).filter(|row| !held_up(row, &rows)).map(|row| row.send_at_ms).min();
                 if let Some(next) = next.filter(|next| !at_work && *next > self.clock.now().as_millisecond()) {
                     self.clock.set(jiff::Timestamp::from_millisecond(next).expect("an instant"));
                     self.up.iter().for_each(|instance| instance.desk.nudge());
@@ -363,6 +365,16 @@ impl World {
             }
         })
         .await;
+    }
+
+    /// What is to be said yet about the tickets of a story.
+    async fn pending(&self) -> Vec<OutboxRow> {
+        let mut rows = Vec::new();
+        for number in 1..4 {
+            let said = self.store.said_of(&format!("{XIAN}#{number}")).await.expect("messages can be read");
+            rows.extend(said.into_iter().filter(|row| !matches!(row.state, OutboxState::Sent | OutboxState::Failed)));
+        }
+        rows
     }
 
     /// So many messages are taken and everything is said.

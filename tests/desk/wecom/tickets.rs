@@ -217,6 +217,8 @@ async fn an_emergency_reaches_the_lead(surfaces: Surfaces) {
     let report = tickets[0].commitments.iter().find(|c| c.promise.id() == "report").expect("there is this promise");
     assert_eq!(report.outcome.id(), "met");
     assert_eq!(before[0].commitments, tickets[0].commitments);
+    let acknowledged = crate::peers::support::account_of(&world.store, crate::peers::support::XIAN).await.to_string();
+    assert_eq!(acknowledged.matches("report_acknowledged").count(), 1, "{acknowledged}");
     world.ends(messages + 2).await;
 }
 
