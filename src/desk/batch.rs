@@ -342,6 +342,11 @@ impl<'d> Batch<'d> {
         self.said.push(said);
     }
 
+    /// What is queued so far.
+    pub(super) fn saying(&self) -> impl Iterator<Item = &Said> {
+        self.said.iter()
+    }
+
     /// The words of an entry that is about no ticket.
     pub(super) fn words(&self, entry: &str, values: Value) -> String {
         self.desk.wording.say(entry, values)

@@ -55,6 +55,9 @@ pub struct Said {
     /// External id of the card it is to stand in the place of.
     #[serde(default)]
     pub updates: Option<String>,
+    /// Who pressed which button of that card to have it so.
+    #[serde(default)]
+    pub pressed: Option<(String, String)>,
 }
 
 impl Said {
@@ -77,6 +80,7 @@ impl Said {
             proofs: Vec::new(),
             short: None,
             updates: None,
+            pressed: None,
         }
     }
 

@@ -103,11 +103,7 @@ impl WeCom {
             }
             Some(BotMode::Socket { .. }) | None => None,
         };
-        let paths = [
-            callback.as_ref().map(|(path, _)| path),
-            config.app.as_ref().and_then(|app| Some(&app.callback.as_ref()?.path)),
-        ];
-        check_paths(paths)?;
+        config.check()?;
         let app_hears = config.app.as_ref().is_some_and(|app| app.callback.is_some());
         let bot = config.bot.map(|bot| Bot::new(bot, shelf.clone(), now.clone())).transpose()?.map(Arc::new);
         let app = config.app.map(|app| App::new(app, shelf.clone(), now.clone())).transpose()?.map(Arc::new);
@@ -239,6 +235,10 @@ impl Channel for WeCom {
         Err(why.unwrap_or_else(|| SendError::Refused { code: 0, text: CANNOT_SPEAK_HERE.to_owned() }))
     }
 
+    fn card_id(&self, key: &str) -> Option<String> {
+        Some(codec::card::task_id(key))
+    }
+
     async fn find(&self, _: &Outgoing, _: Timestamp, _: &HashSet<String>) -> Result<Option<Receipt>, SendError> {
         Err(SendError::Unreachable("企业微信不提供查询已发消息的接口".to_owned()))
     }
@@ -301,6 +301,22 @@ impl Channel for WeCom {
         lines.extend(self.app.iter().map(|app| app.health()));
         lines.extend(self.robots.iter().map(|robot| robot.health()));
         health::joined(lines)
+    }
+}
+
+impl WeComConfig {
+    /// What can be known to be wrong without opening anything.
+    ///
+    /// # Errors
+    /// Where a key or a path cannot be one, in a sentence for the administrator.
+    pub fn check(&self) -> Result<(), ChannelError> {
+        let mut paths = [None, self.app.as_ref().and_then(|app| Some(&app.callback.as_ref()?.path))];
+        if let Some(BotMode::Callback { token, encoding_aes_key, path }) = self.bot.as_ref().map(|bot| &bot.mode) {
+            CallbackKeys::new(token.expose_secret(), encoding_aes_key.expose_secret(), "")
+                .map_err(|error| ChannelError::Misconfigured(format!("企业微信智能机器人：{error}")))?;
+            paths[0] = Some(path);
+        }
+        check_paths(paths)
     }
 }
 
