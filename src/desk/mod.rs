@@ -12,6 +12,7 @@ mod followup;
 mod intake;
 mod library;
 mod occasion;
+mod roster;
 mod said;
 mod shelf;
 mod speak;
