@@ -20,6 +20,8 @@ use crate::store::{Store, TicketKey, chain};
 
 /// How far ahead an import is looked through for times without anybody on duty.
 const GAPS_HOURS: i64 = 24 * 14;
+/// Most of them that are listed for one contract.
+const GAPS_SHOWN: usize = 5;
 
 pub(super) async fn import(settings: &Settings, files: &[PathBuf]) -> Result<(), Failure> {
     let desk = super::serve::desk_without_channels(settings).await?;
@@ -81,11 +83,16 @@ fn new_gaps(desk: &Desk, before: &Directory) -> Vec<String> {
     for contract in desk.contracts() {
         let terms = &contract.terms;
         let old = gaps(before, terms, now, until, 100);
-        for (from, to) in gaps(&after, terms, now, until, 100) {
-            if !old.iter().any(|(start, end)| *start <= from && to <= *end) {
-                let (from, to) = (local_time(terms, from, now), local_time(terms, to, now));
-                lines.push(format!("注意：{} 从 {from} 至 {to} 无人值班", terms.id));
-            }
+        let new: Vec<_> = gaps(&after, terms, now, until, 100)
+            .into_iter()
+            .filter(|(from, to)| !old.iter().any(|(start, end)| start <= from && to <= end))
+            .collect();
+        for (from, to) in new.iter().take(GAPS_SHOWN) {
+            let (from, to) = (local_time(terms, *from, now), local_time(terms, *to, now));
+            lines.push(format!("注意：{} 从 {from} 至 {to} 无人值班", terms.id));
+        }
+        if new.len() > GAPS_SHOWN {
+            lines.push(format!("注意：{} 两周内共有 {} 段新的无人值班时间", terms.id, new.len()));
         }
     }
     lines
