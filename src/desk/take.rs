@@ -118,11 +118,23 @@ impl Batch<'_> {
             }
         };
         let outcome = match self.meet_sender(inbound, row).await? {
-            Ok(message) => self.understand(&message).await?,
+            Ok(message) => match super::intake::cut_from_bytes(&row.body) {
+                Some(bytes) => self.too_long(&message, bytes).await?,
+                None => self.understand(&message).await?,
+            },
             Err(outcome) => outcome,
         };
         self.dispose(&row.id, outcome.disposition, outcome.ticket.as_ref(), &outcome.why);
         Ok(())
+    }
+
+    /// A message of which only the head was kept. Its sender is told, once an hour: a pasted log often comes in many.
+    async fn too_long(&mut self, message: &Message, bytes: usize) -> Result<Outcome, DeskError> {
+        if self.once(&format!("long|{}", message.dialogue), 1).await? {
+            let words = self.words("refusal.long", json!({}));
+            self.reply(message, Said::new(Kind::Refusal, words));
+        }
+        Ok(Outcome::new(Disposition::Refused, None, format!("消息过长（{bytes} 字节），只保留开头，没有受理；")))
     }
 
     /// Who wrote, where, under which contract.
