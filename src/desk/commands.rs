@@ -186,7 +186,7 @@ impl Batch<'_> {
                     self.reply(message, Said::new(Kind::Refusal, words));
                     return Ok(Outcome::new(Disposition::Refused, Some(key.clone()), "不是本人的工单；"));
                 }
-                Event::Withdraw { text: if text.is_empty() { "提出人撤回".to_owned() } else { text } }
+                Event::Withdraw { text: withdrawn_because(message.is_staff(), text) }
             }
             CommandName::NotProblem => {
                 Event::Withdraw { text: if text.is_empty() { "经核实不是问题".to_owned() } else { text } }
@@ -666,6 +666,16 @@ impl Batch<'_> {
         let mut said = Said::new(Kind::Status, text.to_owned());
         said.ticket = key.cloned();
         self.reply(message, said);
+    }
+}
+
+/// Why a ticket was withdrawn; where the supplier's side did it, the requester reads that it was not himself.
+fn withdrawn_because(staff: bool, text: String) -> String {
+    match (staff, text.is_empty()) {
+        (true, true) => "经办人撤回".to_owned(),
+        (true, false) => format!("经办人撤回：{text}"),
+        (false, true) => "提出人撤回".to_owned(),
+        (false, false) => text,
     }
 }
 
