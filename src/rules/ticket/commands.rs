@@ -141,7 +141,7 @@ impl Stepping<'_> {
     }
 
     fn take(&mut self, engineer: Actor) {
-        self.ticket.engineer = Some(engineer);
+        self.ticket.before = self.ticket.engineer.replace(engineer).map(|before| before.name);
         match &mut self.ticket.suspension {
             Some(suspension) => suspension.was = State::Claimed,
             None => self.ticket.state = State::Claimed,
@@ -172,7 +172,8 @@ impl Stepping<'_> {
 
     fn assist(&mut self, who: &Actor) -> Result<(), Refusal> {
         self.must(State::is_live)?;
-        if self.ticket.assistants.iter().any(|a| a.id == who.id) {
+        // Whoever answers for it works on it already.
+        if self.ticket.assistants.iter().chain(&self.ticket.engineer).any(|a| a.id == who.id) {
             return Err(Refusal::Already);
         }
         self.ticket.assistants.push(who.clone());

@@ -150,6 +150,9 @@ pub struct Ticket {
     /// Who works on it.
     #[serde(default)]
     pub engineer: Option<Actor>,
+    /// Name of the engineer it was taken over from.
+    #[serde(default)]
+    pub before: Option<String>,
     /// Who helps.
     #[serde(default)]
     pub assistants: Vec<Actor>,
@@ -528,6 +531,7 @@ impl Ticket {
             opened_at: now,
             touched_at: now,
             engineer: None,
+            before: None,
             assistants: Vec::new(),
             suspension: None,
             reborn_at: None,
