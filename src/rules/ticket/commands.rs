@@ -494,13 +494,17 @@ impl Stepping<'_> {
         if !text.trim().is_empty() {
             self.ticket.text.push(text.to_owned());
         }
+        self.ticket.reopened_by = Some(self.by.name.clone());
+        let own = self.by.id == self.ticket.requester.id || self.ticket.co_requesters.contains(&self.by.id);
+        let cause =
+            if own { "提出人反映仍未解决".to_owned() } else { format!("{}重新打开", self.by.name) };
         self.fact("reopened", text);
         match resolved_at {
             Some(since) if in_time => {
                 for index in 0..self.ticket.commitments.len() {
                     let c = &self.ticket.commitments[index];
                     if c.met_by_solution() && c.met_at == Some(since) {
-                        self.void(index, Some(since), "提出人反映仍未解决");
+                        self.void(index, Some(since), &cause);
                         self.break_if_due(index, self.now);
                     }
                 }

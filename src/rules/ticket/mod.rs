@@ -159,6 +159,9 @@ pub struct Ticket {
     /// Why it stands still.
     #[serde(default)]
     pub suspension: Option<Suspension>,
+    /// Name of who reopened it last.
+    #[serde(default)]
+    pub reopened_by: Option<String>,
     /// When a late reopening began a new life, with promises of its own.
     #[serde(default)]
     pub reborn_at: Option<Timestamp>,
@@ -532,6 +535,7 @@ impl Ticket {
             touched_at: now,
             engineer: None,
             before: None,
+            reopened_by: None,
             assistants: Vec::new(),
             suspension: None,
             reborn_at: None,
