@@ -150,6 +150,11 @@ impl Stepping<'_> {
         self.engineer_acted();
     }
 
+    /// Whether it is the word of whoever asked, or asked the same.
+    fn by_asker(&self) -> bool {
+        self.by.id == self.ticket.requester.id || self.ticket.co_requesters.contains(&self.by.id)
+    }
+
     /// Says it to the requester and, where the command came from elsewhere, confirms it there.
     fn tell_both(&mut self, kind: Kind, text: &str) {
         self.tell(Audience::Requester, kind, text);
@@ -357,7 +362,7 @@ impl Stepping<'_> {
             self.meet(Promise::Support, self.now, "支援工程师到场");
         }
         self.meet(Promise::Arrive, self.now, "到达现场");
-        self.tell_both(Kind::Progress, &format!("{} 已到达现场", self.by.name));
+        self.tell_both(Kind::Progress, &format!("{}已到达现场", self.by.name));
         Ok(())
     }
 
@@ -495,9 +500,11 @@ impl Stepping<'_> {
             self.ticket.text.push(text.to_owned());
         }
         self.ticket.reopened_by = Some(self.by.name.clone());
-        let own = self.by.id == self.ticket.requester.id || self.ticket.co_requesters.contains(&self.by.id);
-        let cause =
-            if own { "提出人反映仍未解决".to_owned() } else { format!("{}重新打开", self.by.name) };
+        let cause = if self.by_asker() {
+            "提出人反映仍未解决".to_owned()
+        } else {
+            format!("{}重新打开", self.by.name)
+        };
         self.fact("reopened", text);
         match resolved_at {
             Some(since) if in_time => {
@@ -697,7 +704,8 @@ impl Stepping<'_> {
         let again = self.ticket.rating.replace((score, text.to_owned())).is_some();
         self.fact_with("evaluated", text, json!({ "score": score, "again": again }));
         if self.ticket.state == State::Resolved {
-            self.close("提出人已评价", false);
+            let who = if self.by_asker() { "提出人" } else { self.by.name.as_str() };
+            self.close(&format!("{who}已评价"), false);
         }
         self.tell(Audience::Issuer, Kind::Status, "感谢您的评价");
         Ok(())
