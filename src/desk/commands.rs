@@ -146,8 +146,7 @@ impl Batch<'_> {
             .iter()
             .map(|key| {
                 let words = self.ticket(key).map(|t| shorten(&summary(t), 24)).unwrap_or_default();
-                let number = self.shown_number(message, key);
-                let number = if number.contains('-') { number } else { format!("#{number}") };
+                let number = self.numbered_for(message, key);
                 format!("{number} {words}")
             })
             .collect();
@@ -184,7 +183,7 @@ impl Batch<'_> {
                     self.reply(message, Said::new(Kind::Refusal, words));
                     return Ok(Outcome::new(Disposition::Refused, Some(key.clone()), "不是本人的工单；"));
                 }
-                Event::Withdraw { text: if text.is_empty() { "提出人撤回".to_owned() } else { text } }
+                Event::Withdraw { text: withdrawn_because(message.is_staff(), text) }
             }
             CommandName::NotProblem => {
                 Event::Withdraw { text: if text.is_empty() { "经核实不是问题".to_owned() } else { text } }
@@ -250,11 +249,11 @@ impl Batch<'_> {
             Ok(()) => {
                 if matches!(command.name, CommandName::Mute | CommandName::Ack) {
                     let words = if command.name == CommandName::Ack {
-                        "好的，暂停提醒您。"
+                        self.quieted(message, std::slice::from_ref(key))
                     } else {
-                        "提醒已暂停，时限照常计算。"
+                        "提醒已暂停，时限照常计算。".to_owned()
                     };
-                    self.say_status(message, Some(key), words);
+                    self.say_status(message, Some(key), &words);
                 }
                 self.carry_to_linked(message, key, &event).await?;
                 Ok(commanded(key, command.name.zh()))
@@ -345,14 +344,25 @@ impl Batch<'_> {
     /// Says why an event was refused, and what to do instead.
     pub(super) fn refuse(&mut self, message: &Message, key: &TicketKey, command: &str, refusal: &Refusal) -> Outcome {
         let n = self.shown_number(message, key);
-        let no = if n.contains('-') { n.clone() } else { format!("#{n}") };
+        let no = self.numbered_for(message, key);
         let severity = self
             .ticket(key)
             .and_then(|t| message.terms.profile.severity(&t.severity))
             .map_or(String::new(), |s| s.name.clone());
+        let ticket = self.ticket(key);
+        let engineer = ticket.and_then(|t| t.engineer.as_ref()).map(|engineer| engineer.name.clone());
+        let category = ticket
+            .and_then(|t| t.category.as_deref())
+            .and_then(|id| message.terms.profile.category(id))
+            .map(|category| category.name.clone());
+        let into = ticket
+            .and_then(|t| t.merged_into)
+            .map(|number| self.numbered_for(message, &TicketKey { contract: key.contract.clone(), number }));
         let (entry, values, asked) = match refusal {
             Refusal::Taken { by } => ("refusal.taken", json!({ "by": by }), false),
-            Refusal::State(state) => ("refusal.state", json!({ "state": state.zh(), "command": command }), false),
+            Refusal::State(state) => {
+                ("refusal.state", json!({ "state": state.zh(), "command": command, "into": into }), false)
+            }
             Refusal::NoSuspension { clause } => {
                 ("refusal.suspension", json!({ "severity": severity, "clause": clause }), false)
             }
@@ -366,7 +376,11 @@ impl Batch<'_> {
                 let missing: Vec<&str> = missing.iter().map(|part| part_zh(*part)).collect();
                 ("refusal.change", json!({ "missing": missing.join("、"), "window": window, "clause": clause }), false)
             }
-            Refusal::Already => ("refusal.already", json!({}), false),
+            Refusal::Already => (
+                "refusal.already",
+                json!({ "command": command, "engineer": engineer, "severity": severity, "category": category }),
+                false,
+            ),
         };
         let mut map = match values {
             serde_json::Value::Object(map) => map,
@@ -380,6 +394,24 @@ impl Batch<'_> {
         self.reply(message, said);
         let disposition = if asked { Disposition::Asked } else { Disposition::Refused };
         Outcome::new(disposition, Some(key.clone()), format!("{command}未执行；"))
+    }
+
+    /// The number as it is written in this conversation: `#3`, or `YL-3` where several contracts meet.
+    fn numbered_for(&self, message: &Message, key: &TicketKey) -> String {
+        let n = self.shown_number(message, key);
+        if n.contains('-') { n } else { format!("#{n}") }
+    }
+
+    /// What 收到 brings: these reminders are not repeated, and what is still running is warned of all the same.
+    fn quieted(&self, message: &Message, keys: &[TicketKey]) -> String {
+        let numbers: Vec<String> = keys.iter().map(|key| self.numbered_for(message, key)).collect();
+        let running = |t: &Ticket| t.commitments.iter().any(|c| c.outcome == crate::rules::ticket::Outcome::Running);
+        let later = if keys.iter().any(|key| self.ticket(key).is_some_and(running)) {
+            "；快到期时仍会提醒您"
+        } else {
+            ""
+        };
+        format!("好的，{} 本次提醒不再重复{later}。", numbers.join("、"))
     }
 
     fn missing(&mut self, message: &Message, key: &TicketKey, what: &str, example: &str) -> Outcome {
@@ -410,8 +442,8 @@ impl Batch<'_> {
             // One that has ended meanwhile has no reminders to quiet.
             let _ = self.decide(key, &Event::Acknowledge, &message.actor, None).await?;
         }
-        let numbers: Vec<String> = keys.iter().map(|key| format!("#{}", self.shown_number(message, key))).collect();
-        self.say_status(message, keys.first(), &format!("好的，{} 暂停提醒您。", numbers.join("、")));
+        let words = self.quieted(message, &keys);
+        self.say_status(message, keys.first(), &words);
         Ok(commanded(&keys[0], "收到"))
     }
 
@@ -631,6 +663,16 @@ impl Batch<'_> {
         let mut said = Said::new(Kind::Status, text.to_owned());
         said.ticket = key.cloned();
         self.reply(message, said);
+    }
+}
+
+/// Why a ticket was withdrawn; where the supplier's side did it, the requester reads that it was not himself.
+fn withdrawn_because(staff: bool, text: String) -> String {
+    match (staff, text.is_empty()) {
+        (true, true) => "经办人撤回".to_owned(),
+        (true, false) => format!("经办人撤回：{text}"),
+        (false, true) => "提出人撤回".to_owned(),
+        (false, false) => text,
     }
 }
 

@@ -9,6 +9,7 @@ use super::occasion::occasion;
 use super::said::Said;
 use super::speak::masked;
 use super::take::{Message, Outcome};
+use crate::rules::directory::PersonRole;
 use crate::rules::notice::Kind;
 use crate::rules::ticket::{Event, State, Ticket};
 use crate::store::TicketKey;
@@ -141,7 +142,11 @@ impl Batch<'_> {
     /// A mark in plain words, for the ticket that waits for one.
     pub(super) async fn evaluate(&mut self, message: &Message, score: u8, text: &str) -> Result<Outcome, DeskError> {
         let ended = |t: &Ticket| matches!(t.state, State::Resolved | State::Closed);
-        let quoted = message.quoted.clone().filter(|key| self.ticket(key).is_some_and(|t| message.owns(t) && ended(t)));
+        if message.is_staff() {
+            return Ok(Outcome::new(Disposition::Noted, None, "工程师的话，不是评价；"));
+        }
+        let rates = |t: &Ticket| message.may_see(t) && may_rate(message, t) && ended(t);
+        let quoted = message.quoted.clone().filter(|key| self.ticket(key).is_some_and(rates));
         let key = quoted
             .or_else(|| self.own_ticket(message, |t| ended(t) && t.rating.is_none()))
             .or_else(|| self.own_ticket(message, ended));
@@ -159,9 +164,20 @@ impl Batch<'_> {
         text: &str,
     ) -> Result<Outcome, DeskError> {
         let event = Event::Evaluate { score, text: text.to_owned() };
+        if !self.ticket(key).is_some_and(|t| may_rate(message, t)) {
+            let words = self.words("refusal", json!({ "text": "这个工单请由提出人评价，谢谢您的关心。" }));
+            self.reply(message, Said::new(Kind::Refusal, words));
+            return Ok(Outcome::new(Disposition::Refused, Some(key.clone()), "不是本人的工单；"));
+        }
         match self.decide(key, &event, &message.actor, Some(&message.issuer)).await? {
             Ok(()) => Ok(Outcome::new(Disposition::Commanded, Some(key.clone()), "评价；")),
             Err(refusal) => Ok(self.refuse(message, key, "评价", &refusal)),
         }
     }
+}
+
+/// Whether this person's mark counts: who asked, who asked the same, or the customer's responsible person.
+fn may_rate(message: &Message, ticket: &Ticket) -> bool {
+    let customer = message.person.as_ref().is_some_and(|person| person.role == PersonRole::Customer);
+    !message.is_staff() && (message.owns(ticket) || customer)
 }

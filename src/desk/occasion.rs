@@ -113,6 +113,8 @@ pub fn occasion(terms: &Terms, ticket: &Ticket, now: Timestamp, several: bool, s
         "requester": ticket.requester.name,
         "unit": ticket.unit,
         "engineer": ticket.engineer.as_ref().map(|e| e.name.clone()),
+        "before": ticket.before,
+        "by": ticket.reopened_by,
         "promises": promises,
         "solution": ticket.solution,
         "into": ticket.merged_into,

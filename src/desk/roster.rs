@@ -49,7 +49,7 @@ impl Batch<'_> {
         let week = self.now + SignedDuration::from_hours(24 * 14);
         for (from, until) in gaps(&directory, &terms, self.now, week, 5) {
             let (from, until) = (local_time(&terms, from, self.now), local_time(&terms, until, self.now));
-            lines.push(format!("无人值班：{from} 至 {until}"));
+            lines.push(format!("无人值班：{from} 至{until}"));
         }
         self.say_status(message, None, &lines.join("\n"));
         Outcome::new(Disposition::Commanded, None, "值班；")

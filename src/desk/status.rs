@@ -125,10 +125,13 @@ impl Batch<'_> {
             use CommandName as C;
             &[("常用", &[C::Status, C::Urge, C::Human, C::Evaluate, C::Withdraw, C::Bind])]
         };
+        let leads = message.speaker == Speaker::Lead;
         let may = |name: &&CommandName| match name.who() {
+            // 确认 of an engineer would be refused: reports are confirmed by leads.
+            Who::Anyone if **name == CommandName::ConfirmReport => leads,
             Who::Anyone => true,
             Who::Engineer => staff,
-            Who::Lead => message.speaker == Speaker::Lead,
+            Who::Lead => leads,
         };
         let lines: Vec<String> = groups
             .iter()

@@ -319,6 +319,7 @@ rehearsals! {
     another_agencys_ticket_does_not_exist_and_a_bare_command_asks_which: "other-agency-and-which-number";
     repeats_and_crashes_have_no_second_effect: "repeat-and-crash";
     merged_promises_go_on_with_the_earlier_due_time_and_both_hear: "merge-and-withdraw";
+    what_is_told_names_who_did_it_and_what_the_next_step_may_be: "small-courtesies";
     one_incident_of_several_agencies_is_offered_linked_and_told_to_all: "incident-linked";
     a_callers_progress_goes_to_the_number_by_text: "caller-by-telephone";
     a_fault_is_never_answered_with_instructions: "a-fault-is-no-question";

@@ -142,13 +142,18 @@ impl Stepping<'_> {
     }
 
     fn take(&mut self, engineer: Actor) {
-        self.ticket.engineer = Some(engineer);
+        self.ticket.before = self.ticket.engineer.replace(engineer).map(|before| before.name);
         match &mut self.ticket.suspension {
             Some(suspension) => suspension.was = State::Claimed,
             None => self.ticket.state = State::Claimed,
         }
         self.ticket.quiet.retain(|(role, _)| *role != Role::Engineer);
         self.engineer_acted();
+    }
+
+    /// Whether it is the word of whoever asked, or asked the same.
+    fn by_asker(&self) -> bool {
+        self.by.id == self.ticket.requester.id || self.ticket.co_requesters.contains(&self.by.id)
     }
 
     /// Says it to the requester and, where the command came from elsewhere, confirms it there.
@@ -173,7 +178,8 @@ impl Stepping<'_> {
 
     fn assist(&mut self, who: &Actor) -> Result<(), Refusal> {
         self.must(State::is_live)?;
-        if self.ticket.assistants.iter().any(|a| a.id == who.id) {
+        // Whoever answers for it works on it already.
+        if self.ticket.assistants.iter().chain(&self.ticket.engineer).any(|a| a.id == who.id) {
             return Err(Refusal::Already);
         }
         self.ticket.assistants.push(who.clone());
@@ -357,7 +363,7 @@ impl Stepping<'_> {
             self.meet(Promise::Support, self.now, "支援工程师到场");
         }
         self.meet(Promise::Arrive, self.now, "到达现场");
-        self.tell_both(Kind::Progress, &format!("{} 已到达现场", self.by.name));
+        self.tell_both(Kind::Progress, &format!("{}已到达现场", self.by.name));
         Ok(())
     }
 
@@ -494,13 +500,19 @@ impl Stepping<'_> {
         if !text.trim().is_empty() {
             self.ticket.text.push(text.to_owned());
         }
+        self.ticket.reopened_by = Some(self.by.name.clone());
+        let cause = if self.by_asker() {
+            "提出人反映仍未解决".to_owned()
+        } else {
+            format!("{}重新打开", self.by.name)
+        };
         self.fact("reopened", text);
         match resolved_at {
             Some(since) if in_time => {
                 for index in 0..self.ticket.commitments.len() {
                     let c = &self.ticket.commitments[index];
                     if c.met_by_solution() && c.met_at == Some(since) {
-                        self.void(index, Some(since), "提出人反映仍未解决");
+                        self.void(index, Some(since), &cause);
                         self.break_if_due(index, self.now);
                     }
                 }
@@ -699,7 +711,8 @@ impl Stepping<'_> {
         let again = self.ticket.rating.replace((score, text.to_owned())).is_some();
         self.fact_with("evaluated", text, json!({ "score": score, "again": again }));
         if self.ticket.state == State::Resolved {
-            self.close("提出人已评价", false);
+            let who = if self.by_asker() { "提出人" } else { self.by.name.as_str() };
+            self.close(&format!("{who}已评价"), false);
         }
         self.tell(Audience::Issuer, Kind::Status, "感谢您的评价");
         Ok(())

@@ -150,12 +150,18 @@ pub struct Ticket {
     /// Who works on it.
     #[serde(default)]
     pub engineer: Option<Actor>,
+    /// Name of the engineer it was taken over from.
+    #[serde(default)]
+    pub before: Option<String>,
     /// Who helps.
     #[serde(default)]
     pub assistants: Vec<Actor>,
     /// Why it stands still.
     #[serde(default)]
     pub suspension: Option<Suspension>,
+    /// Name of who reopened it last.
+    #[serde(default)]
+    pub reopened_by: Option<String>,
     /// When a late reopening began a new life, with promises of its own.
     #[serde(default)]
     pub reborn_at: Option<Timestamp>,
@@ -536,6 +542,8 @@ impl Ticket {
             opened_at: now,
             touched_at: now,
             engineer: None,
+            before: None,
+            reopened_by: None,
             assistants: Vec::new(),
             suspension: None,
             reborn_at: None,
