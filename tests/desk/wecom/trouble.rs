@@ -1,6 +1,7 @@
 //! The same stories while the platform, the line or the desk itself gets into trouble.
 
-use super::support::{AGENCY, AT_AGENCY, AT_ENGINEERS, Surfaces, WANG, World, ZHANG};
+use super::people::{AGENCY, AT_AGENCY, AT_ENGINEERS, WANG, ZHANG};
+use super::support::{Surfaces, World};
 use super::tickets::{Step, over_the_line, with_the_application};
 use crate::peers::support::within;
 use zhishou_fakes::wecom::Fault;
