@@ -16,7 +16,7 @@ use super::{Desk, DeskError};
 use crate::clock::Clock;
 use crate::rules::notice::Kind;
 use crate::rules::ticket::{Actor, Event, Fact};
-use crate::store::{OutboxRow, OutboxState, Settled, TicketKey};
+use crate::store::{Engine, OutboxRow, OutboxState, Settled, TicketKey};
 
 /// Most messages taken at once.
 const MOST: usize = 128;
@@ -244,7 +244,12 @@ impl Desk {
         }
         let now = self.now().as_millisecond();
         let next = self.store.next_outgoing().await?;
-        Ok(next.map_or(60_000, |next| (next - now).clamp(if lanes.is_empty() { 1 } else { 50 }, 60_000)))
+        let most = match self.store.engine() {
+            Engine::Sqlite => 60_000,
+            // Other instances write into the same outbox and cannot ring here.
+            Engine::Postgres => 2_000,
+        };
+        Ok(next.map_or(most, |next| (next - now).clamp(if lanes.is_empty() { 1 } else { 50 }, most)))
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod cards;
 mod checked;
+mod people;
 mod strangers;
 mod support;
 mod tickets;

@@ -73,6 +73,11 @@ fn only_hears(conversation: &str) -> &'static str {
     if conversation.starts_with("group:") { ONLY_HEARS_GROUP } else { ONLY_HEARS_USER }
 }
 
+/// How long a message of the bot is left to the instance that has its line.
+const ELSEWHERE: Duration = Duration::from_secs(2);
+/// The same of a pressed card, which has to change within seconds.
+const CARD_ELSEWHERE: Duration = Duration::from_millis(200);
+
 /// Longest text that every surface takes in one piece: 2048 bytes of three each (0.1). Longer ones are split by bytes.
 const MAX_CHARS: usize = 680;
 
@@ -181,10 +186,19 @@ impl WeCom {
         {
             return Ok(Receipt { external_id: None });
         }
-        match &self.app {
-            Some(app) => app.update_card(task, message).await,
-            None => Ok(Receipt { external_id: None }),
+        let receipt = match &self.app {
+            Some(app) => app.update_card(task, message).await?,
+            None => Receipt { external_id: None },
+        };
+        if receipt.external_id.is_none() && self.stands_by() {
+            return Err(SendError::Throttled { retry_after: CARD_ELSEWHERE });
         }
+        Ok(receipt)
+    }
+
+    /// Whether another instance has the bot's line.
+    fn stands_by(&self) -> bool {
+        self.line_status().is_some_and(|status| status.standby)
     }
 }
 
@@ -216,7 +230,12 @@ impl Channel for WeCom {
         let there = self.surfaces(&message.conversation);
         let rings = !message.mentions.is_empty();
         let mut why: Option<SendError> = None;
-        for way in ways(&message.conversation, rings, wants_card(message), there) {
+        let ways = ways(&message.conversation, rings, wants_card(message), there);
+        if ways.first() == Some(&Way::Bot) && self.stands_by() {
+            // Not by a second way: the line stands, only not here.
+            return Err(SendError::Throttled { retry_after: ELSEWHERE });
+        }
+        for way in ways {
             match self.by(way, message).await {
                 Ok(receipt) => {
                     if rings_after(way, rings, there) {

@@ -1,6 +1,7 @@
 //! Who presses, how often, and when.
 
-use super::support::{AGENCY, AT_AGENCY, AT_ENGINEERS, ENGINEERS, LI, SUN, Surfaces, WANG, World, ZHANG};
+use super::people::{AGENCY, AT_AGENCY, AT_ENGINEERS, ENGINEERS, LI, SUN, WANG, ZHANG};
+use super::support::{Surfaces, World};
 use zhishou_fakes::wecom::Fault;
 
 /// How often something was recorded of ticket 1.

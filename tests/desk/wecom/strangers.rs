@@ -5,7 +5,8 @@ use zhishou_adapters::wecom::BotMode;
 use zhishou_adapters::wecom::app::AppCallback;
 use zhishou_fakes::wecom::Sealed;
 
-use super::support::{AGENCY, Surfaces, WANG, World};
+use super::people::{AGENCY, WANG};
+use super::support::{Surfaces, World};
 
 fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().expect("a client needs no more than a TLS provider")

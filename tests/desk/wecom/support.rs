@@ -22,69 +22,10 @@ use zhishou_adapters::wecom::{BotConfig, BotMode, BotTiming, Now, WeCom, WeComCo
 use zhishou_adapters::{Channel, Inbox, Shelf};
 use zhishou_fakes::wecom::{FakeWeCom, Shown};
 
+use super::people::{
+    AGENCY, AT_AGENCY, AT_ENGINEERS, CHEN, ENGINEERS, KEYS, LI, PEOPLE, SUN, THEIR_GROUP, WANG, ZHANG,
+};
 use crate::peers::support::{self, XIAN, within};
-
-pub const AGENCY: &str = "wrAGENCY0001";
-pub const ENGINEERS: &str = "wrENGINEERS01";
-pub const AT_AGENCY: &str = "group:wrAGENCY0001";
-pub const AT_ENGINEERS: &str = "group:wrENGINEERS01";
-pub const WANG: &str = "WangKeZhang";
-pub const ZHANG: &str = "ZhangGong";
-pub const LI: &str = "LiGong";
-pub const CHEN: &str = "ChenJingLi";
-/// Nobody has ever written this name into the people file.
-pub const SUN: &str = "SunLaoShi";
-const KEYS: [(&str, &str); 2] =
-    [("693a91f6-0000-4bc4-97a0-0ec2f0000001", AGENCY), ("693a91f6-0000-4bc4-97a0-0ec2f0000002", ENGINEERS)];
-
-/// Everybody; all names are invented.
-const PEOPLE: &str = r#"
-[[person]]
-id = "zhang"
-name = "张工"
-role = "engineer"
-contracts = ["xian-realestate"]
-accounts = { wecom = "ZhangGong" }
-
-[[person]]
-id = "li"
-name = "李工"
-role = "engineer"
-contracts = ["xian-realestate"]
-accounts = { wecom = "LiGong" }
-
-[[person]]
-id = "chen"
-name = "陈经理"
-role = "lead"
-contracts = ["xian-realestate"]
-accounts = { wecom = "ChenJingLi" }
-
-[[shift]]
-contract = "xian-realestate"
-people = ["zhang"]
-days = "everyday"
-from = "00:00"
-to = "00:00"
-rotate = "none"
-
-[[conversation]]
-channel = "wecom"
-id = "group:wrAGENCY0001"
-contract = "xian-realestate"
-unit = "市住建局"
-kind = "requesters"
-"#;
-
-/// Where there is a group of engineers.
-const THEIR_GROUP: &str = r#"
-[[conversation]]
-channel = "wecom"
-id = "group:wrENGINEERS01"
-contract = "xian-realestate"
-unit = "运维组"
-kind = "engineers"
-"#;
 
 /// Which surfaces there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +38,8 @@ pub enum Surfaces {
     App,
     /// The bot on its line and the application.
     SocketAndApp,
+    /// As `Callback`, and the application for single people.
+    CallbackAndApp,
 }
 
 /// One desk.
@@ -195,7 +138,11 @@ fn app(wecom: &FakeWeCom) -> AppConfig {
 
 impl Surfaces {
     fn has_app(self) -> bool {
-        matches!(self, Self::App | Self::SocketAndApp)
+        matches!(self, Self::App | Self::SocketAndApp | Self::CallbackAndApp)
+    }
+
+    fn posts(self) -> bool {
+        matches!(self, Self::Callback | Self::CallbackAndApp)
     }
 
     fn has_line(self) -> bool {
@@ -203,12 +150,12 @@ impl Surfaces {
     }
 
     fn config(self, wecom: &FakeWeCom) -> WeComConfig {
-        let robots = KEYS.iter().filter(|_| self == Self::Callback).map(|(key, chat)| {
+        let robots = KEYS.iter().filter(|_| self.posts()).map(|(key, chat)| {
             RobotConfig::new(&wecom.robot_url(key), &format!("group:{chat}")).expect("a robot of the stand-in")
         });
         WeComConfig {
             id: "wecom".to_owned(),
-            bot: (self != Self::App).then(|| bot(wecom, self == Self::Callback)),
+            bot: (self != Self::App).then(|| bot(wecom, self.posts())),
             app: self.has_app().then(|| app(wecom)),
             robots: robots.collect(),
         }
@@ -291,7 +238,7 @@ impl World {
     /// The platform reaches the newest desk; its line has been made so many times in all.
     pub async fn connected(&self, times: usize) {
         let address = &self.up.last().expect("a desk is up").address;
-        if self.surfaces == Surfaces::Callback {
+        if self.surfaces.posts() {
             let url = format!("http://{address}{}", BotMode::DEFAULT_PATH);
             self.wecom.save_bot_callback(&url).await.expect("the form can be saved");
         }

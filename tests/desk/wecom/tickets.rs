@@ -1,7 +1,8 @@
 //! A ticket's life over each surface: reported, claimed, worked on, solved, confirmed, rated; and an emergency that the lead
 //! has to acknowledge.
 
-use super::support::{AGENCY, AT_AGENCY, AT_ENGINEERS, CHEN, ENGINEERS, Surfaces, WANG, World, ZHANG};
+use super::people::{AGENCY, AT_AGENCY, AT_ENGINEERS, CHEN, ENGINEERS, WANG, ZHANG};
+use super::support::{Surfaces, World};
 use crate::peers::support::within;
 
 /// When something may happen to the platform or to the desk.
@@ -200,7 +201,9 @@ async fn an_emergency_reaches_the_lead(surfaces: Surfaces) {
             messages += 1;
             world.wecom.say_in_group(AGENCY, WANG, text, None).await
         }
-        Surfaces::Callback | Surfaces::SocketAndApp => world.wecom.say_in_group(AGENCY, WANG, text, None).await,
+        Surfaces::Callback | Surfaces::SocketAndApp | Surfaces::CallbackAndApp => {
+            world.wecom.say_in_group(AGENCY, WANG, text, None).await
+        }
     };
     world.settled(messages).await;
     let at_chen = "user:ChenJingLi";
@@ -231,4 +234,5 @@ async fn an_emergency_reaches_the_lead_over_the_bots_line() {
 async fn an_emergency_reaches_the_lead_by_the_application() {
     an_emergency_reaches_the_lead(Surfaces::App).await;
     an_emergency_reaches_the_lead(Surfaces::SocketAndApp).await;
+    an_emergency_reaches_the_lead(Surfaces::CallbackAndApp).await;
 }

@@ -1,6 +1,7 @@
 //! The same stories while the platform, the line or the desk itself gets into trouble.
 
-use super::support::{AGENCY, AT_AGENCY, AT_ENGINEERS, Surfaces, WANG, World, ZHANG};
+use super::people::{AGENCY, AT_AGENCY, AT_ENGINEERS, WANG, ZHANG};
+use super::support::{Surfaces, World};
 use super::tickets::{Step, over_the_line, with_the_application};
 use crate::peers::support::within;
 use zhishou_fakes::wecom::Fault;
@@ -190,6 +191,27 @@ async fn a_second_desk_takes_the_line_over_when_the_lease_of_a_dead_one_has_run_
 async fn two_desks_on_one_database_share_the_work_while_one_of_them_has_the_line() {
     let mut world = World::new(Surfaces::Socket).await;
     world.start().await;
+    within("it finds the lease held", async {
+        while !world.up[1].channel.line_status().expect("there is a line").standby {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     over_the_line(&mut world, async |_: &mut World, _| {}).await;
+    assert_eq!(world.wecom.subscriptions(), 1, "one line, and nobody fights for it");
+    world.ends(6).await;
+}
+
+#[tokio::test]
+async fn a_strangers_connection_that_takes_the_bot_over_is_not_fought_with_and_nothing_is_lost() {
+    let mut world = World::new(Surfaces::Socket).await;
+    over_the_line(&mut world, async |world: &mut World, step| {
+        if step == Step::Claimed {
+            world.wecom.kick();
+            world.wecom.has_no_connection().await;
+        }
+    })
+    .await;
+    assert_eq!(world.wecom.subscriptions(), 2);
     world.ends(6).await;
 }
