@@ -9,6 +9,7 @@ mod change;
 mod clockwork;
 mod commands;
 mod dispatch;
+mod failure;
 mod followup;
 mod health;
 mod intake;
