@@ -2,7 +2,6 @@
 
 use jiff::SignedDuration;
 use serde_json::json;
-use zhishou_adapters::Inbound;
 use zhishou_intents::{Command, CommandName, Speaker, TicketRef, Who, duration_minutes};
 
 use super::DeskError;
@@ -14,7 +13,7 @@ use super::take::{Message, Outcome, Question, command_text};
 use crate::rules::notice::Kind;
 use crate::rules::profile::Promise;
 use crate::rules::ticket::{Actor, Event, Opening, Refusal, State, Ticket};
-use crate::store::{DirectoryRow, TicketKey};
+use crate::store::TicketKey;
 
 /// Most candidates that are listed to choose from.
 const CANDIDATES: usize = 9;
@@ -583,54 +582,6 @@ impl Batch<'_> {
         let number = self.shown_number(message, &key);
         self.say_status(message, Some(&key), &format!("已为{unit}{reporter}登记工单 #{number}。"));
         Ok(Outcome::new(Disposition::Opened, Some(key), "代报；"))
-    }
-
-    async fn bind(&mut self, message: &Message, command: &Command) -> Result<Outcome, DeskError> {
-        let code = command.word.clone().unwrap_or_else(|| command.text.trim().to_owned());
-        if let Some(name) = self.bind_account(&message.inbound, code.trim()).await? {
-            let words = self.words("status.bound", json!({ "name": name }));
-            self.say_status(message, None, &words);
-            return Ok(Outcome::new(Disposition::Commanded, None, "绑定账号；"));
-        }
-        let words = self.words("refusal.code", json!({}));
-        self.reply(message, Said::new(Kind::Refusal, words));
-        Ok(Outcome::new(Disposition::Refused, None, "绑定码无效；"))
-    }
-
-    /// 绑定 in a conversation that belongs to no contract: how an engineer's first message may look. `None` where it is
-    /// something else.
-    pub(super) async fn bind_from_anywhere(
-        &mut self,
-        inbound: &Inbound,
-        conversation: &str,
-    ) -> Result<Option<Outcome>, DeskError> {
-        let Some(code) = inbound.text.trim().strip_prefix("绑定").filter(|_| inbound.addressed) else {
-            return Ok(None);
-        };
-        let Some(name) = self.bind_account(inbound, code.trim()).await? else { return Ok(None) };
-        let words = self.words("status.bound", json!({ "name": name }));
-        self.say(conversation, Said::new(Kind::Status, words));
-        Ok(Some(Outcome::new(Disposition::Commanded, None, "绑定账号；")))
-    }
-
-    /// Gives the account that wrote to the person the code was made for, and answers that person's name. A code serves once.
-    async fn bind_account(&mut self, inbound: &Inbound, code: &str) -> Result<Option<String>, DeskError> {
-        let mark = format!("bind|{code}");
-        let now = self.now.as_millisecond();
-        let person = self
-            .mark(&mark)
-            .await?
-            .filter(|(until, id)| *until > now && !id.is_empty())
-            .and_then(|(_, id)| self.library.directory.person(&id).cloned());
-        let Some(mut person) = person else { return Ok(None) };
-        self.set_mark(&mark, 0, String::new());
-        person.accounts.insert(inbound.channel.clone(), inbound.sender.clone());
-        self.put(DirectoryRow {
-            kind: "person".to_owned(),
-            key: person.id.clone(),
-            body: serde_json::to_string(&person).unwrap_or_default(),
-        });
-        Ok(Some(person.name))
     }
 
     fn broadcast(&mut self, message: &Message, command: &Command) -> Outcome {

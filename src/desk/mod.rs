@@ -4,6 +4,7 @@
 //! chat, alarms, deliveries and the console have the same rules and the same record.
 
 mod batch;
+mod binding;
 mod card;
 mod change;
 mod clockwork;
