@@ -13,6 +13,7 @@ mod health;
 mod intake;
 mod library;
 mod occasion;
+mod refusal;
 mod said;
 mod shelf;
 mod speak;
