@@ -301,6 +301,12 @@ pub trait Channel: Send + Sync {
     fn capabilities(&self) -> Capabilities;
     /// Hands over one message. `Ok` means the platform took it, not that it was read.
     async fn send(&self, message: &Outgoing) -> Result<Receipt, SendError>;
+    /// The external id of a message with buttons, from the message's key, where the channel makes it itself: people can
+    /// press a card before its receipt has come, or though it was lost. `None` where the platform makes ids.
+    fn card_id(&self, key: &str) -> Option<String> {
+        let _ = key;
+        None
+    }
     /// After [`SendError::Perhaps`]: whether the platform shows this message as sent after `since`. Words said twice look
     /// alike there: what has an id in `taken` (external ids) already stands for another message and is not this one.
     /// `Ok(None)` means it is surely not there; `Err` that the platform could not be asked.

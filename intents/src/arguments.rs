@@ -18,11 +18,16 @@ static DURATION: LazyLock<Regex> = LazyLock::new(|| {
     .expect("tested below")
 });
 static DATE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:\d{4}[-/.年])?\d{1,2}[-/.月]\d{1,2}[日号]?|大?[今明后]天|下?周[一二三四五六日天]|下?星期[一二三四五六日天]|\d{1,2}[日号]").expect("tested below")
+    Regex::new(r"(?:\d{4}[-/.年])?\d{1,2}[-/.月]\d{1,2}[日号]?|大?[今明后]天|今晚|明晚|下?周[一二三四五六日天]|下?星期[一二三四五六日天]|\d{1,2}[日号]").expect("tested below")
 });
 static SCORE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^(?:给|打)?(?:个|了)?([1-5]|[一二三四五])\s*(?:分|星|颗星)(?:好评)?").expect("tested below")
 });
+
+/// The day that a plain text names.
+pub(crate) fn date_in(plain: &str) -> Option<&str> {
+    DATE.find(plain).map(|found| found.as_str())
+}
 
 /// Fills in what the command takes from the plain text behind `at`.
 pub(crate) fn fill(command: &mut Command, at: usize, reader: &Reader<'_>) {
@@ -46,10 +51,15 @@ pub(crate) fn fill(command: &mut Command, at: usize, reader: &Reader<'_>) {
                 .to_owned();
         }
         CommandName::Swap => {
-            let named = people(&typed, reader.lexicon);
-            let plain_date = DATE.find(rest);
-            command.word = plain_date.map(|date| reader.typed(at + date.start(), at + date.end()));
+            command.word = DATE.find(rest).map(|date| reader.typed(at + date.start(), at + date.end()));
+            // The day may stand before the name: what is left without it names the person.
+            let without = command.word.as_deref().map_or(typed.clone(), |word| typed.replacen(word, " ", 1));
+            let named = people(&without, reader.lexicon);
             command.people = named.into_iter().filter(|name| !DATE.is_match(&normalise(name).text)).collect();
+            command.text = typed;
+        }
+        CommandName::Duty => {
+            command.word = DATE.find(rest).map(|date| reader.typed(at + date.start(), at + date.end()));
             command.text = typed;
         }
         CommandName::Severity | CommandName::Upgrade => severity(command, rest, &typed, reader.lexicon),
@@ -92,7 +102,6 @@ pub(crate) fn fill(command: &mut Command, at: usize, reader: &Reader<'_>) {
         | CommandName::Reopen
         | CommandName::Mine
         | CommandName::Todo
-        | CommandName::Duty
         | CommandName::Ack
         | CommandName::Inspection
         | CommandName::Harvest

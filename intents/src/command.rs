@@ -191,7 +191,7 @@ pub struct Command {
     /// 1 to 5, of 评价.
     pub score: Option<u8>,
     /// The argument that is neither number nor text: the severity of 改级, the category of 改类, the
-    /// code of 绑定, `start` or `finish` of 升级, the date of 换班, the duration of 暂停提醒, the
+    /// code of 绑定, `start` or `finish` of 升级, the date of 换班 and 值班, the duration of 暂停提醒, the
     /// company of 第三方, the duty of 完成任务, the period of 周报 and 月报.
     pub word: Option<String>,
     /// The rest as it was typed, trimmed.

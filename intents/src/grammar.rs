@@ -14,6 +14,10 @@ pub(crate) enum Rest {
     None,
     Text,
     People,
+    /// Somebody and a day, in either order, with or without `@`.
+    PeopleAndDate,
+    /// A day and nothing else.
+    Date,
 }
 
 #[derive(Deserialize)]

@@ -135,7 +135,28 @@ impl Reader<'_> {
         if name.who() != Who::Anyone && !self.engineer() && !slash && name != CommandName::Duty {
             return Parsed::No;
         }
-        Parsed::Command(Command::new(name), "整句是命令")
+        let mut command = Command::new(name);
+        if name == CommandName::Duty {
+            command.word = crate::arguments::date_in(text).map(str::to_owned);
+        }
+        Parsed::Command(command, "整句是命令")
+    }
+
+    /// `李工 明天`, `明天 李工`, `李工`: no more than a name and a day, so that talk of a swap is left alone.
+    fn person_and_date(&self, rest: &str) -> bool {
+        let words: Vec<&str> = rest.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+        let name = |word: &str| {
+            self.lexicon.is_person(word)
+                || ((1..=4).contains(&word.chars().count())
+                    && crate::arguments::date_in(word).is_none()
+                    && !asks(word)
+                    && !word.contains(['的', '了', '吧', '行', '好']))
+        };
+        match words.as_slice() {
+            [one] => is_date(one) || name(one),
+            [one, other] => (is_date(one) && name(other)) || (name(one) && is_date(other)),
+            _ => false,
+        }
     }
 
     /// `认领 3`, `认领3`, `/进展 已联系厂家`.
@@ -195,6 +216,8 @@ impl Reader<'_> {
             Rest::People => {
                 rest.starts_with('@') || (self.engineer() && self.lexicon.begins_with_person(rest).is_some())
             }
+            Rest::PeopleAndDate => rest.starts_with('@') || (self.engineer() && spaced && self.person_and_date(rest)),
+            Rest::Date => self.engineer() && is_date(rest.trim_end_matches(['.', '!', '?', ' '])),
             Rest::Text => {
                 spaced
                     && !asks(rest)
@@ -275,7 +298,7 @@ impl Reader<'_> {
             Some(behind) => (behind, true),
             None => (behind, false),
         };
-        let person = matches!(verb.rest, Rest::People);
+        let person = matches!(verb.rest, Rest::People | Rest::PeopleAndDate);
         let to = ["给", "@", "到", "由"].iter().any(|to| behind.trim_start().starts_with(to));
         let level = verb.name == CommandName::Severity;
         let points = text[here..here + verb.len].ends_with(['到', '为']);
@@ -306,6 +329,11 @@ impl Reader<'_> {
         let (from, to) = self.normal.original(from, to);
         self.original.get(from..to).unwrap_or_default().trim().to_owned()
     }
+}
+
+/// Whether a text is a day and nothing else.
+fn is_date(text: &str) -> bool {
+    crate::arguments::date_in(text) == Some(text)
 }
 
 /// The character glued to the end of a number, if any.

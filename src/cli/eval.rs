@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use zhishou_intents::{FaqIndex, eval as figures};
 
-use super::{Failure, exchange, print_json};
+use super::{Failure, print_json, tables};
 
 #[derive(Subcommand)]
 pub(super) enum Eval {
@@ -63,7 +63,7 @@ fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
 pub(super) fn eval(what: Eval) -> Result<(), Failure> {
     match what {
         Eval::Faq { base, queries, json: _ } => {
-            let index = FaqIndex::build(&exchange::faq_file(&base).map_err(Failure::usage)?);
+            let index = FaqIndex::build(&tables::faq_file(&base).map_err(Failure::usage)?);
             let queries: Vec<(String, Option<String>)> = lines::<Value>(&queries)?
                 .into_iter()
                 .map(|line| {
@@ -80,7 +80,7 @@ pub(super) fn eval(what: Eval) -> Result<(), Failure> {
         }
         Eval::Route { file, faq, json: _ } => {
             let index = match faq {
-                Some(path) => Some(FaqIndex::build(&exchange::faq_file(&path).map_err(Failure::usage)?)),
+                Some(path) => Some(FaqIndex::build(&tables::faq_file(&path).map_err(Failure::usage)?)),
                 None => None,
             };
             let found = figures::route(&lines(&file)?, index.as_ref());

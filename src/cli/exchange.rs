@@ -3,238 +3,34 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use calamine::{Data, Reader, open_workbook_auto};
 use clap::Args;
-use serde_json::{Map, Value, json};
-use zhishou_intents::FaqEntry;
+use serde_json::{Value, json};
 
+use super::tables::{self, Brought, extension, read_text};
 use super::{Failure, print_json, settings};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
-use crate::desk::{Change, events_json, faq_rows, people_rows};
-use crate::rules::directory::PeopleFile;
-use crate::store::{DirectoryRow, Store, TicketKey, chain};
-
-/// Rows of a table by column name.
-type Rows = Vec<(usize, BTreeMap<String, String>)>;
-
-// -------------------------------------------------------------------- reading
-
-fn extension(path: &Path) -> String {
-    path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase()
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("无法读取 {}：{error}", path.display()))?;
-    Ok(text.trim_start_matches('\u{feff}').to_owned())
-}
-
-fn sheet(path: &Path) -> Result<Rows, String> {
-    let wrong = |error: &dyn std::fmt::Display| format!("无法读取表格 {}：{error}", path.display());
-    let mut book = open_workbook_auto(path).map_err(|error| wrong(&error))?;
-    let name = book.sheet_names().first().cloned().ok_or_else(|| wrong(&"没有工作表"))?;
-    let range = book.worksheet_range(&name).map_err(|error| wrong(&error))?;
-    let mut rows = range.rows();
-    let heads: Vec<String> = rows.next().map(|row| row.iter().map(cell).collect()).unwrap_or_default();
-    Ok(rows.enumerate().map(|(at, row)| (at + 2, pair(&heads, row.iter().map(cell)))).collect())
-}
-
-fn cell(data: &Data) -> String {
-    match data {
-        Data::Float(number) if number.fract() == 0.0 => format!("{number:.0}"),
-        other => other.to_string().trim().to_owned(),
-    }
-}
-
-fn pair(heads: &[String], cells: impl Iterator<Item = String>) -> BTreeMap<String, String> {
-    heads.iter().map(|head| head.trim().to_owned()).zip(cells).filter(|(_, value)| !value.is_empty()).collect()
-}
-
-fn csv_rows(text: &str, file: &str) -> Result<Rows, String> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let wrong = |error: csv::Error| format!("{file}：{error}");
-    let heads: Vec<String> = reader.headers().map_err(wrong)?.iter().map(str::to_owned).collect();
-    reader
-        .records()
-        .enumerate()
-        .map(|(at, record)| Ok((at + 2, pair(&heads, record.map_err(wrong)?.iter().map(str::to_owned)))))
-        .collect()
-}
-
-fn md_rows(text: &str) -> Rows {
-    let cells = |line: &str| -> Vec<String> {
-        line.trim().trim_matches('|').split('|').map(|cell| cell.trim().replace("<br>", "\n")).collect()
-    };
-    let mut lines = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with('|'));
-    let heads = lines.next().map(|(_, line)| cells(line)).unwrap_or_default();
-    lines
-        .filter(|(_, line)| !line.chars().all(|c| "|-: \t".contains(c)))
-        .map(|(at, line)| (at + 1, pair(&heads, cells(line).into_iter())))
-        .collect()
-}
-
-fn split_list(text: &str) -> Vec<String> {
-    text.split([',', '，', ';', '；', '、', '\n', '|'])
-        .map(str::trim)
-        .filter(|p| !p.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-/// A row of FAQ columns, in either language.
-fn faq_row(row: &BTreeMap<String, String>) -> Result<FaqEntry, String> {
-    let get = |names: &[&str]| names.iter().find_map(|name| row.get(*name)).cloned();
-    let question = get(&["question", "问题"]).ok_or("缺少 question（问题）")?;
-    let answer = get(&["answer", "答案"]).ok_or("缺少 answer（答案）")?;
-    Ok(FaqEntry {
-        id: get(&["id", "编号"]).ok_or("缺少 id（编号）")?,
-        question,
-        similar: get(&["similar", "相似问法"])
-            .map(|text| {
-                text.split(['\n', ';', '；', '|']).map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect()
-            })
-            .unwrap_or_default(),
-        answer,
-        contract: get(&["contract", "合同"]),
-        system: get(&["system", "系统"]),
-        role: get(&["role", "角色"]),
-    })
-}
-
-/// One entry with the line it came from, or why that line was refused.
-type Entries = Vec<(usize, Result<FaqEntry, String>)>;
-
-fn faq_entries(text: &str, kind: &str, file: &str) -> Result<Entries, String> {
-    let rows = match kind {
-        "jsonl" | "json" => {
-            return Ok(text
-                .lines()
-                .enumerate()
-                .filter(|(_, line)| !line.trim().is_empty())
-                .map(|(at, line)| (at + 1, faq_json(line)))
-                .collect());
-        }
-        "csv" => csv_rows(text, file)?,
-        "md" => md_rows(text),
-        other => return Err(format!("{file}：问答文件可用 .xlsx、.csv、.jsonl、.md，而不是 .{other}")),
-    };
-    Ok(rows.into_iter().map(|(at, row)| (at, faq_row(&row))).collect())
-}
-
-/// A line of JSON, with the keys in either language; other keys are left alone.
-fn faq_json(line: &str) -> Result<FaqEntry, String> {
-    let value: Map<String, Value> = serde_json::from_str(line).map_err(|error| format!("不是 JSON：{error}"))?;
-    let get = |names: &[&str]| names.iter().find_map(|name| value.get(*name)).filter(|v| !v.is_null());
-    let text = |names: &[&str]| get(names).and_then(Value::as_str).map(str::to_owned);
-    let similar = match get(&["similar", "相似问法"]) {
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Some(Value::String(one)) => split_list(one),
-        _ => Vec::new(),
-    };
-    let id = match get(&["id", "编号"]) {
-        Some(Value::String(id)) => id.clone(),
-        Some(Value::Number(id)) => id.to_string(),
-        _ => return Err("缺少 id（编号）".to_owned()),
-    };
-    Ok(FaqEntry {
-        id,
-        question: text(&["question", "问题"]).ok_or("缺少 question（问题）")?,
-        similar,
-        answer: text(&["answer", "答案"]).unwrap_or_default(),
-        contract: text(&["contract", "合同"]),
-        system: text(&["system", "系统"]),
-        role: text(&["role", "角色"]),
-    })
-}
-
-/// FAQ entries of a text; any line that is wrong is an error.
-pub(super) fn faq_text(text: &str, kind: &str, file: &str) -> Result<Vec<FaqEntry>, String> {
-    faq_entries(text, kind, file)?
-        .into_iter()
-        .map(|(line, entry)| entry.map_err(|why| format!("{file} 第 {line} 行：{why}")))
-        .collect()
-}
-
-/// FAQ entries of a file; any line that is wrong is an error.
-pub(super) fn faq_file(path: &Path) -> Result<Vec<FaqEntry>, String> {
-    let file = path.display().to_string();
-    if extension(path) == "xlsx" {
-        return sheet(path)?
-            .into_iter()
-            .map(|(line, row)| faq_row(&row).map_err(|why| format!("{file} 第 {line} 行：{why}")))
-            .collect();
-    }
-    faq_text(&read_text(path)?, &extension(path), &file)
-}
-
-/// People, conversations or rosters of a file.
-pub(super) fn people_file(path: &Path) -> Result<PeopleFile, String> {
-    if extension(path) != "xlsx" {
-        return PeopleFile::parse(&read_text(path)?, &path.display().to_string());
-    }
-    let mut tables: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-    for (line, row) in sheet(path)? {
-        let kind = if row.contains_key("match") {
-            "domain"
-        } else if row.contains_key("people") {
-            "shift"
-        } else if row.contains_key("channel") {
-            "conversation"
-        } else if row.contains_key("name") {
-            "person"
-        } else {
-            return Err(format!("{} 第 {line} 行：看不出是人员、会话、班次还是域名，请检查表头", path.display()));
-        };
-        tables.entry(kind).or_default().push(sheet_value(&row));
-    }
-    let file: PeopleFile =
-        serde_json::from_value(json!(tables)).map_err(|error| format!("{}：{error}", path.display()))?;
-    file.check(&path.display().to_string())?;
-    Ok(file)
-}
-
-fn sheet_value(row: &BTreeMap<String, String>) -> Value {
-    let mut out = Map::new();
-    let mut accounts = Map::new();
-    for (key, text) in row {
-        if let Some(channel) = key.strip_prefix("accounts.") {
-            accounts.insert(channel.to_owned(), json!(text));
-        } else if key == "accounts" {
-            for pair in split_list(text) {
-                if let Some((channel, account)) = pair.split_once(['=', ':', '：']) {
-                    accounts.insert(channel.trim().to_owned(), json!(account.trim()));
-                }
-            }
-        } else if matches!(key.as_str(), "contracts" | "ways" | "aliases" | "people" | "systems")
-            || (key == "days" && !matches!(text.as_str(), "workdays" | "restdays" | "everyday"))
-        {
-            out.insert(key.clone(), json!(split_list(text)));
-        } else {
-            out.insert(key.clone(), json!(text));
-        }
-    }
-    if !accounts.is_empty() {
-        out.insert("accounts".to_owned(), Value::Object(accounts));
-    }
-    Value::Object(out)
-}
+use crate::desk::{Change, Desk, events_json, faq_rows, local_time, people_rows};
+use crate::rules::directory::Directory;
+use crate::rules::people::Known;
+use crate::rules::roster::gaps;
+use crate::store::{Store, TicketKey, chain};
 
 // -------------------------------------------------------------------- import
 
-/// Whether a table is of FAQ entries, by its file's kind and head.
-fn is_faq(path: &Path) -> Result<bool, String> {
-    Ok(match extension(path).as_str() {
-        "toml" => false,
-        "xlsx" => sheet(path)?.first().is_some_and(|(_, row)| row.contains_key("question") || row.contains_key("问题")),
-        _ => true,
-    })
-}
+/// How far ahead an import is looked through for times without anybody on duty.
+const GAPS_HOURS: i64 = 24 * 14;
+/// Most of them that are listed for one contract.
+const GAPS_SHOWN: usize = 5;
 
 pub(super) async fn import(settings: &Settings, files: &[PathBuf]) -> Result<(), Failure> {
     let desk = super::serve::desk_without_channels(settings).await?;
+    let contracts: Vec<String> = desk.contracts().map(|contract| contract.terms.id.clone()).collect();
     let mut failed = false;
     for path in files {
-        let (rows, refused) = match rows_of(path) {
+        let before = desk.directory();
+        let known = Known { file: Some(before.file()), contracts: Some(&contracts) };
+        let Brought { people, faq, refused } = match tables::bring(path, known) {
             Ok(found) => found,
             Err(problem) => {
                 failed = true;
@@ -242,50 +38,64 @@ pub(super) async fn import(settings: &Settings, files: &[PathBuf]) -> Result<(),
                 continue;
             }
         };
+        let mut rows = people_rows(&people);
+        rows.extend(faq_rows(&faq));
         match desk.import(rows).await {
             Ok(changes) => {
                 let count = |what| changes.iter().filter(|(_, change)| *change == what).count();
+                let removed = match count(Change::Removed) {
+                    0 => String::new(),
+                    some => format!("，移除 {some}"),
+                };
                 say!(
-                    "{}：新增 {}，更改 {}，不变 {}，拒绝 {}",
+                    "{}：新增 {}，更改 {}，不变 {}{removed}，拒绝 {}",
                     path.display(),
                     count(Change::Added),
                     count(Change::Changed),
                     count(Change::Unchanged),
                     refused.len()
                 );
+                for line in new_gaps(&desk, &before) {
+                    say!("  {line}");
+                }
             }
             Err(problem) => {
                 failed = true;
                 say!("{}：{problem}", path.display());
             }
         }
-        for (line, why) in &refused {
-            say!("  第 {line} 行：{why}");
+        for (place, why) in &refused {
+            say!("  {place}：{why}");
         }
         failed |= !refused.is_empty();
     }
     if failed { Err(Failure::work("有内容没有导入，见上面的说明")) } else { Ok(()) }
 }
 
-type Parsed = (Vec<DirectoryRow>, Vec<(usize, String)>);
-
-fn rows_of(path: &Path) -> Result<Parsed, String> {
-    if !is_faq(path)? {
-        return Ok((people_rows(&people_file(path)?), Vec::new()));
+/// Times in which somebody was on duty before and nobody is now, a line each.
+fn new_gaps(desk: &Desk, before: &Directory) -> Vec<String> {
+    let (now, after) = (desk.now(), desk.directory());
+    if before.file() == after.file() {
+        return Vec::new();
     }
-    let entries: Entries = if extension(path) == "xlsx" {
-        sheet(path)?.into_iter().map(|(line, row)| (line, faq_row(&row))).collect()
-    } else {
-        faq_entries(&read_text(path)?, &extension(path), &path.display().to_string())?
-    };
-    let (mut good, mut refused) = (Vec::new(), Vec::new());
-    for (line, entry) in entries {
-        match entry {
-            Ok(entry) => good.push(entry),
-            Err(why) => refused.push((line, why)),
+    let until = now + jiff::SignedDuration::from_hours(GAPS_HOURS);
+    let mut lines = Vec::new();
+    for contract in desk.contracts() {
+        let terms = &contract.terms;
+        let old = gaps(before, terms, now, until, 100);
+        let new: Vec<_> = gaps(&after, terms, now, until, 100)
+            .into_iter()
+            .filter(|(from, to)| !old.iter().any(|(start, end)| start <= from && to <= end))
+            .collect();
+        for (from, to) in new.iter().take(GAPS_SHOWN) {
+            let (from, to) = (local_time(terms, *from, now), local_time(terms, *to, now));
+            lines.push(format!("注意：{} 从 {from} 至 {to} 无人值班", terms.id));
+        }
+        if new.len() > GAPS_SHOWN {
+            lines.push(format!("注意：{} 两周内共有 {} 段新的无人值班时间", terms.id, new.len()));
         }
     }
-    Ok((faq_rows(&good), refused))
+    lines
 }
 
 // -------------------------------------------------------------------- export

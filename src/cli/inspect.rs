@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use zhishou_intents::{Context, FaqIndex, Intent, Lexicon, Place, Speaker, route_filtered};
 
 use super::captures::{self, Capture};
-use super::{ContractArg, Failure, contract, exchange, people, print_json};
+use super::{ContractArg, Failure, contract, people, print_json, tables};
 use crate::config::holidays;
 use crate::desk::{lexicon_of, local_time};
 use crate::ids::{IdMaker, TicketId};
@@ -139,8 +139,8 @@ fn route(config: Option<&Path>, args: &Route) -> Result<(), Failure> {
     };
     let lexicon = terms.as_ref().map_or_else(|| Lexicon::general().clone(), |terms| lexicon_of(terms));
     let entries = match &args.faq {
-        Some(path) => exchange::faq_file(path).map_err(Failure::usage)?,
-        None => exchange::faq_text(Profile::sample_faq(), "jsonl", "（示例问答）").map_err(Failure::usage)?,
+        Some(path) => tables::faq_file(path).map_err(Failure::usage)?,
+        None => tables::faq_text(Profile::sample_faq(), "jsonl", "（示例问答）").map_err(Failure::usage)?,
     };
     let faq = FaqIndex::build(&entries);
     let speaker = match args.role.as_str() {

@@ -20,6 +20,7 @@ mod init;
 mod inspect;
 mod play;
 mod serve;
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -204,7 +205,7 @@ fn contract(config: Option<&Path>, name: Option<&str>) -> Result<Arc<Terms>, Fai
 fn people(file: Option<&Path>) -> Result<PeopleFile, Failure> {
     match file {
         None => PeopleFile::parse(Profile::sample_people(), "（示例人员）").map_err(Failure::usage),
-        Some(path) => exchange::people_file(path).map_err(Failure::usage),
+        Some(path) => tables::people_file(path).map_err(Failure::usage),
     }
 }
 

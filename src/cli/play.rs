@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{ContractArg, Failure, contract, exchange, people, print_json};
+use super::{ContractArg, Failure, contract, people, print_json, tables};
 use crate::rehearse::{Cast, parse, play};
 use crate::rules::profile::Profile;
 
@@ -35,8 +35,8 @@ pub(super) async fn rehearse(config: Option<&Path>, args: Rehearse) -> Result<()
         .map_err(|error| Failure::usage(format!("无法读取脚本 {}：{error}", args.script.display())))?;
     let lines = parse(&text).map_err(Failure::usage)?;
     let faq = match &args.faq {
-        Some(path) => exchange::faq_file(path).map_err(Failure::usage)?,
-        None => exchange::faq_text(Profile::sample_faq(), "jsonl", "（示例问答）").map_err(Failure::usage)?,
+        Some(path) => tables::faq_file(path).map_err(Failure::usage)?,
+        None => tables::faq_text(Profile::sample_faq(), "jsonl", "（示例问答）").map_err(Failure::usage)?,
     };
     let cast = Cast { terms, people: people(args.people.as_deref())?, faq, until: args.until, wording: None };
     let played = play(&lines, cast).await.map_err(Failure::work)?;

@@ -123,7 +123,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
 /// The sample people and questions of a sandbox that stands alone and is still empty.
 async fn furnish(desk: &Desk) -> Result<(), Failure> {
     let people = PeopleFile::parse(Profile::sample_people(), "（示例人员）").map_err(Failure::work)?;
-    let faq = super::exchange::faq_text(Profile::sample_faq(), "jsonl", "（示例问答）").map_err(Failure::work)?;
+    let faq = super::tables::faq_text(Profile::sample_faq(), "jsonl", "（示例问答）").map_err(Failure::work)?;
     let mut rows = people_rows(&people);
     rows.extend(faq_rows(&faq));
     desk.import(rows).await.map_err(Failure::work).map(drop)

@@ -154,7 +154,12 @@ pub(super) fn mean(typed: Vec<TypedChannel>, problem: &mut dyn FnMut(String)) ->
             Err(why) => problem(why),
         }
     }
-    channels.extend(surfaces.channels().map(|config| ChannelSettings::WeCom(Box::new(config))));
+    for config in surfaces.channels() {
+        if let Err(why) = config.check() {
+            problem(format!("{}：{why}", config.id));
+        }
+        channels.push(ChannelSettings::WeCom(Box::new(config)));
+    }
     for (at, channel) in channels.iter().enumerate() {
         if channels[..at].iter().any(|known| known.id() == channel.id()) {
             problem(format!("渠道 id「{}」出现了两次，请给其中一个另起 id", channel.id()));

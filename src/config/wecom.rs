@@ -12,25 +12,14 @@ fn wecom() -> String {
     "wecom".to_owned()
 }
 
-/// How the bot is connected.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Mode {
-    /// We hold a line open: needs no address that the platform can reach.
-    #[default]
-    Socket,
-    /// The platform posts to us.
-    Callback,
-}
-
 /// 智能机器人 as typed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TypedBot {
     #[serde(default = "wecom")]
     id: String,
-    #[serde(default)]
-    mode: Mode,
+    /// `socket`, where none is given: it needs no address that the platform can reach.
+    mode: Option<String>,
     bot_id: Option<String>,
     secret: Option<SecretString>,
     url: Option<String>,
@@ -100,15 +89,15 @@ impl Surfaces {
         let given = |value: Option<SecretString>, key: &str, where_found: &str| {
             value.ok_or_else(|| format!("{id}：wecom-bot 缺少 {key}，{where_found}"))
         };
-        let mode = match typed.mode {
-            Mode::Socket => BotMode::Socket {
+        let mode = match typed.mode.as_deref().unwrap_or("socket") {
+            "socket" => BotMode::Socket {
                 bot_id: typed.bot_id.ok_or_else(|| {
                     format!("{id}：wecom-bot 缺少 bot_id，在管理后台“智能机器人 → API 模式 → 使用长连接”里复制")
                 })?,
                 secret: given(typed.secret, "secret", "与 bot_id 在同一页，只显示一次")?,
                 url: typed.url.unwrap_or_else(|| socket::DEFAULT_URL.to_owned()),
             },
-            Mode::Callback => BotMode::Callback {
+            "callback" => BotMode::Callback {
                 token: given(typed.token, "token", "在管理后台机器人的“URL 回调”里生成")?,
                 encoding_aes_key: given(
                     typed.encoding_aes_key,
@@ -117,6 +106,11 @@ impl Surfaces {
                 )?,
                 path: typed.path.unwrap_or_else(|| BotMode::DEFAULT_PATH.to_owned()),
             },
+            other => {
+                return Err(format!(
+                    "{id}：wecom-bot 的 mode「{other}」不可用；可用的有 socket（长连接）和 callback（URL 回调）"
+                ));
+            }
         };
         let mut bot = BotConfig::new(mode);
         bot.name = typed.name;

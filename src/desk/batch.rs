@@ -277,7 +277,7 @@ impl<'d> Batch<'d> {
         }
         let version = self.tickets.get(key).map_or(0, |loaded| loaded.version);
         self.tickets.insert(key.clone(), Loaded { ticket, version, dirty: true });
-        for tell in tells {
+        for tell in self.in_nobodys_place(terms, key, tells) {
             self.speak(terms, key, &tell, issuer);
         }
         Ok(())
@@ -340,6 +340,11 @@ impl<'d> Batch<'d> {
             body: String::new(),
         });
         self.said.push(said);
+    }
+
+    /// What is queued so far.
+    pub(super) fn saying(&self) -> impl Iterator<Item = &Said> {
+        self.said.iter()
     }
 
     /// The words of an entry that is about no ticket.

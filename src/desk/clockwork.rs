@@ -88,6 +88,9 @@ impl Desk {
             // The ticket's version at which an alarm is decided makes the key of its notices: none is queued twice.
             let cause = format!("alarm|{}|{}|{}", key.text(), batch.version(key), batch.now.as_millisecond());
             batch.caused_by(&cause);
+            if let Some(until) = maintenance_of(&batch, key) {
+                let _ = batch.decide(key, &Event::HoldBack { until }, &Actor::desk(), None).await?;
+            }
             // An alarm is never refused.
             let _ = batch.decide(key, &Event::Alarm, &Actor::desk(), None).await?;
         }
@@ -177,6 +180,13 @@ impl Desk {
             }
         }
     }
+}
+
+/// The end of the planned maintenance that covers a ticket now.
+fn maintenance_of(batch: &Batch<'_>, key: &TicketKey) -> Option<Timestamp> {
+    let system = batch.ticket(key)?.system.clone();
+    let window = batch.library.directory.maintenance(&key.contract, system.as_deref(), batch.now)?;
+    Some(window.until)
 }
 
 /// Whether the same may work in a moment: the database is away, or another instance was faster.

@@ -11,11 +11,9 @@ use super::change::change_parts;
 use super::occasion::{shorten, summary};
 use super::said::Said;
 use super::take::{Message, Outcome, Question, command_text};
-use crate::rules::directory::{Maintenance, Swap};
 use crate::rules::notice::Kind;
 use crate::rules::profile::Promise;
 use crate::rules::ticket::{Actor, Event, Opening, Refusal, State, Ticket};
-use crate::rules::when;
 use crate::store::{DirectoryRow, TicketKey};
 
 /// Most candidates that are listed to choose from.
@@ -33,7 +31,7 @@ impl Batch<'_> {
             CommandName::OnBehalf => self.on_behalf(message, command).await,
             CommandName::Mine => Ok(self.mine(message)),
             CommandName::Todo => self.todo(message).await,
-            CommandName::Duty => Ok(self.duty(message)),
+            CommandName::Duty => Ok(self.duty(message, command)),
             CommandName::Swap => Ok(self.swap(message, command)),
             CommandName::Broadcast => Ok(self.broadcast(message, command)),
             CommandName::Maintenance => Ok(self.maintenance(message, command)),
@@ -371,7 +369,7 @@ impl Batch<'_> {
             .map(|(key, _)| key.clone())
             .collect();
         if keys.is_empty() {
-            return Ok(Outcome::new(Disposition::Noted, None, "收到，没有待回应的提醒；"));
+            return Ok(self.ack_without_reminder(message));
         }
         for key in &keys {
             // One that has ended meanwhile has no reminders to quiet.
@@ -380,6 +378,21 @@ impl Batch<'_> {
         let words = self.quieted(message, &keys);
         self.say_status(message, keys.first(), &words);
         Ok(commanded(&keys[0], "收到"))
+    }
+
+    /// 收到 from a lead who was asked for 确认 meets nothing, and he must not believe that it does.
+    fn ack_without_reminder(&mut self, message: &Message) -> Outcome {
+        let reported = |t: &Ticket| {
+            t.leads_reached.contains(&message.actor.id)
+                && t.commitments.iter().any(|c| c.promise == Promise::Report && c.is_unsettled())
+        };
+        let key = self.tickets().find(|(_, t)| message.may_see(t) && reported(t)).map(|(key, _)| key.clone());
+        let Some(key) = key.filter(|_| message.speaker == Speaker::Lead) else {
+            return Outcome::new(Disposition::Noted, None, "收到，没有待回应的提醒；");
+        };
+        let words = self.words("ask.confirm", json!({ "n": self.shown_number(message, &key) }));
+        self.reply(message, Said::new(Kind::Ask, words));
+        Outcome::new(Disposition::Asked, Some(key), "负责人回复收到，请其确认；")
     }
 
     async fn merge(&mut self, message: &Message, command: &Command) -> Result<Outcome, DeskError> {
@@ -443,7 +456,7 @@ impl Batch<'_> {
 
     // ---------------------------------------------------------------- without a ticket
 
-    fn incomplete(&mut self, message: &Message, what: &str, example: &str) -> Outcome {
+    pub(super) fn incomplete(&mut self, message: &Message, what: &str, example: &str) -> Outcome {
         let words = self.words("ask.words", json!({ "text": what, "example": example }));
         self.reply(message, Said::new(Kind::Ask, words));
         Outcome::new(Disposition::Asked, None, "指令不完整；")
@@ -551,54 +564,6 @@ impl Batch<'_> {
             body: serde_json::to_string(&person).unwrap_or_default(),
         });
         Ok(Some(person.name))
-    }
-
-    fn swap(&mut self, message: &Message, command: &Command) -> Outcome {
-        let directory = self.library.directory.clone();
-        let date = command.word.as_deref().and_then(|word| when::date(word, message.terms.date(self.now)));
-        let name = command.people.first().cloned().unwrap_or_default();
-        let people = directory.named(&name, &message.place.contract);
-        let (Some(date), [to]) = (date, people.as_slice()) else {
-            return self.incomplete(message, "同事的名字和日期", "换班 @李工 10月3日");
-        };
-        let swap = Swap { date, from: message.actor.id.clone(), to: to.id.clone() };
-        self.put(DirectoryRow {
-            kind: "swap".to_owned(),
-            key: format!("{}/{}", swap.date, swap.from),
-            body: serde_json::to_string(&swap).unwrap_or_default(),
-        });
-        let (from, to) = (message.actor.name.clone(), to.name.clone());
-        self.say_status(message, None, &format!("{}月{}日的班由{from}换给{to}。", date.month(), date.day()));
-        Outcome::new(Disposition::Commanded, None, "换班；")
-    }
-
-    fn maintenance(&mut self, message: &Message, command: &Command) -> Outcome {
-        let zone = message.terms.profile.timezone.clone();
-        let Some((from, until)) = when::window(&command.text, message.terms.date(self.now), &zone) else {
-            return self.incomplete(message, "起止时间", "维护窗口 登记系统 10月8日 20:00-22:00 升级数据库");
-        };
-        let systems: Vec<String> = message
-            .terms
-            .profile
-            .systems
-            .iter()
-            .filter(|s| command.text.contains(&s.name) || s.aliases.iter().any(|a| command.text.contains(a)))
-            .map(|s| s.id.clone())
-            .collect();
-        let window = Maintenance {
-            contract: Some(message.place.contract.clone()),
-            systems,
-            from,
-            until,
-            text: command.text.trim().to_owned(),
-        };
-        self.put(DirectoryRow {
-            kind: "maintenance".to_owned(),
-            key: from.to_string(),
-            body: serde_json::to_string(&window).unwrap_or_default(),
-        });
-        self.say_status(message, None, "维护窗口已登记，期间不发时限提醒；时限照常计算，超时仍会通知负责人。");
-        Outcome::new(Disposition::Commanded, None, "维护窗口；")
     }
 
     fn broadcast(&mut self, message: &Message, command: &Command) -> Outcome {

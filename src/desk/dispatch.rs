@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 use zhishou_adapters::{Channel, Receipt, Retry, SendError};
 
 use super::batch::Batch;
+use super::failure::{after_failure, nobody_can_tell};
 use super::said::Said;
 use super::{Desk, DeskError};
 use crate::clock::Clock;
 use crate::rules::notice::Kind;
 use crate::rules::ticket::{Actor, Event, Fact};
-use crate::store::{OutboxRow, OutboxState, Settled, TicketKey};
+use crate::store::{Engine, OutboxRow, OutboxState, Settled, TicketKey};
 
 /// Most messages taken at once.
 const MOST: usize = 128;
@@ -24,14 +25,8 @@ const MOST: usize = 128;
 const CLAIM_MS: i64 = 180_000;
 /// After a send without an answer: when the platform is asked.
 pub const RECHECK_MS: i64 = 20_000;
-/// How often the platform is asked about one message before a person has to.
-const LOOKS: i64 = 15;
 /// A lane is left after this share of its claim, so that nobody else takes over what it is still sending.
 const LANE_MS: i64 = CLAIM_MS / 3;
-/// Pauses between tries of one message; the last repeats.
-const BACKOFF_MS: [i64; 7] = [2_000, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000];
-/// A message that could not be sent for this long has failed, visibly.
-const GIVE_UP_MS: i64 = 24 * 3_600_000;
 
 /// What a try came to.
 enum Came {
@@ -244,62 +239,12 @@ impl Desk {
         }
         let now = self.now().as_millisecond();
         let next = self.store.next_outgoing().await?;
-        Ok(next.map_or(60_000, |next| (next - now).clamp(if lanes.is_empty() { 1 } else { 50 }, 60_000)))
-    }
-}
-
-/// What is said after it cannot wait for ever: the next way, or visible for a person to settle.
-fn nobody_can_tell(row: &OutboxRow, said: &mut Said, now: i64, next: &mut Settled) {
-    "无法确认是否送达，请人工核实".clone_into(&mut next.problem);
-    if !take_next_way(row, said, now, next) {
-        next.state = OutboxState::Failed;
-    }
-}
-
-/// Moves a message to the next way of reaching its person; false where there is none. Only what is for a person has
-/// ways: a conversation waits for its own channel.
-fn take_next_way(row: &OutboxRow, said: &mut Said, now: i64, next: &mut Settled) -> bool {
-    let Some(way) = said.ways.get(said.way + 1) else { return false };
-    next.conversation.clone_from(way);
-    said.way += 1;
-    next.state = OutboxState::Ready;
-    next.send_at_ms = now;
-    next.attempts = 0;
-    next.body = serde_json::to_string(said).unwrap_or_else(|_| row.body.clone());
-    true
-}
-
-/// When and where a message that was not taken is tried next.
-fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, next: &mut Settled) {
-    let step = usize::try_from(row.attempts).unwrap_or(usize::MAX).min(BACKOFF_MS.len() - 1);
-    // What may have arrived stays so until it is known.
-    let waiting = if row.state == OutboxState::Looking { OutboxState::Perhaps } else { OutboxState::Ready };
-    match error.retry() {
-        Retry::Look if row.state == OutboxState::Looking && row.attempts >= LOOKS => {
-            nobody_can_tell(row, said, now, next);
-        }
-        Retry::Look => {
-            next.state = OutboxState::Perhaps;
-            next.send_at_ms = now + RECHECK_MS;
-        }
-        Retry::After(pause) => {
-            next.state = waiting;
-            next.send_at_ms = now + i64::try_from(pause.as_millis()).unwrap_or(BACKOFF_MS[6]).max(1);
-            // Being asked to wait is no failure of the message; what is said after it waits behind it.
-            next.attempts = row.attempts.max(1);
-        }
-        Retry::Backoff | Retry::Never if take_next_way(row, said, now, next) => {}
-        Retry::Backoff if now - row.created_at_ms < GIVE_UP_MS => {
-            next.state = waiting;
-            next.send_at_ms = now + BACKOFF_MS[step];
-            if said.ways.len() > 1 {
-                // All ways were closed: begin again with the first, after the pause.
-                said.way = 0;
-                next.conversation.clone_from(&said.ways[0]);
-                next.body = serde_json::to_string(&said).unwrap_or_else(|_| row.body.clone());
-            }
-        }
-        Retry::Backoff | Retry::Never => next.state = OutboxState::Failed,
+        let most = match self.store.engine() {
+            Engine::Sqlite => 60_000,
+            // Other instances write into the same outbox and cannot ring here.
+            Engine::Postgres => 2_000,
+        };
+        Ok(next.map_or(most, |next| (next - now).clamp(if lanes.is_empty() { 1 } else { 50 }, most)))
     }
 }
 
@@ -391,66 +336,5 @@ async fn hand_over(channel: &dyn Channel, row: &OutboxRow, said: &Said, taken: &
     match channel.send(&outgoing).await {
         Ok(receipt) => Came::Taken(receipt),
         Err(error) => Came::Failed(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(state: OutboxState) -> OutboxRow {
-        OutboxRow {
-            id: "out_1".to_owned(),
-            key: "k".to_owned(),
-            conversation: "wecom:user:chen".to_owned(),
-            ticket: String::new(),
-            kind: "escalation".to_owned(),
-            merge_key: String::new(),
-            state,
-            created_at_ms: 0,
-            send_at_ms: 0,
-            attempts: 1,
-            free: 1,
-            external_id: String::new(),
-            body: String::new(),
-        }
-    }
-
-    fn settled(row: &OutboxRow) -> Settled {
-        Settled {
-            id: row.id.clone(),
-            state: OutboxState::Sent,
-            conversation: row.conversation.clone(),
-            send_at_ms: 0,
-            attempts: row.attempts,
-            taken_at_ms: 0,
-            external_id: String::new(),
-            problem: String::new(),
-            body: String::new(),
-        }
-    }
-
-    #[test]
-    fn what_is_in_doubt_for_good_takes_the_next_way_and_only_after_the_last_has_failed() {
-        let row = row(OutboxState::Looking);
-        let mut said = Said::new(Kind::Escalation, "重大紧急事件上报".to_owned());
-        said.ways = vec!["wecom:user:chen".to_owned(), "sms:user:13800000005".to_owned()];
-        let mut next = settled(&row);
-        nobody_can_tell(&row, &mut said, 7, &mut next);
-        assert_eq!((next.state, next.conversation.as_str()), (OutboxState::Ready, "sms:user:13800000005"));
-        nobody_can_tell(&row, &mut said, 8, &mut next);
-        assert_eq!(next.state, OutboxState::Failed);
-    }
-
-    #[test]
-    fn what_may_have_arrived_is_not_sent_plainly_again_after_being_asked_to_wait() {
-        let wait = SendError::Throttled { retry_after: std::time::Duration::from_mins(1) };
-        for (state, then) in [(OutboxState::Looking, OutboxState::Perhaps), (OutboxState::Sending, OutboxState::Ready)]
-        {
-            let row = row(state);
-            let (mut said, mut next) = (Said::new(Kind::Escalation, String::new()), settled(&row));
-            after_failure(&row, &mut said, &wait, 0, &mut next);
-            assert_eq!((next.state, next.send_at_ms), (then, 60_000), "{state:?}");
-        }
     }
 }

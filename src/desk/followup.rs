@@ -42,6 +42,10 @@ impl Batch<'_> {
                 }
             }
             FollowUp::Confirm => match pick(self, &|t| t.state == State::Resolved) {
+                // Somebody whose ticket was merged into it speaks for himself: only who opened it closes it by a word.
+                Some(key) if self.ticket(&key).is_some_and(|t| t.co_requesters.contains(&message.actor.id)) => {
+                    self.append(message, &key, text).await
+                }
                 Some(key) => {
                     self.put_event(message, &key, &Event::Confirm).await?;
                     Ok(Outcome::new(Disposition::Appended, Some(key), "提出人确认已解决；"))

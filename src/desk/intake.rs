@@ -15,12 +15,46 @@ use crate::ids::InboundId;
 use crate::rules::ticket::{Actor, Event as TicketEvent};
 use crate::store::{NewInbound, TicketKey};
 
-/// Longest stored message, in bytes of its text: what is longer is refused with a reason.
+/// Longest message that is taken up, in bytes of its text: of what is longer only the head is kept, and its sender is told.
 const MAX_TEXT: usize = 1 << 20;
+/// How much of a message that is too long is kept, in characters.
+const HEAD: usize = 20_000;
 /// Most messages that wait for a commit; beyond it the channel is told to deliver later.
 const MAX_WAITING: usize = 4096;
 /// Most messages in one commit.
 const MOST: usize = 512;
+
+/// A message as it is stored.
+#[derive(serde::Serialize)]
+struct Stored<'a> {
+    #[serde(flatten)]
+    inbound: &'a Inbound,
+    /// Bytes of the whole text, where only its head was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut_from_bytes: Option<usize>,
+}
+
+/// What a stored message says about its length.
+#[derive(serde::Deserialize)]
+struct Cut {
+    #[serde(default)]
+    cut_from_bytes: Option<usize>,
+}
+
+/// How long a stored message was before its tail was left out; nothing where it is whole.
+pub(super) fn cut_from_bytes(body: &str) -> Option<usize> {
+    // What was cut is long still; nothing shorter need be looked through.
+    if body.len() < HEAD {
+        return None;
+    }
+    serde_json::from_str::<Cut>(body).ok()?.cut_from_bytes
+}
+
+fn cut(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(HEAD) {
+        text.truncate(end);
+    }
+}
 
 type Waiting = (NewInbound, oneshot::Sender<Result<(), String>>);
 
@@ -34,8 +68,13 @@ pub(super) struct Intake {
 impl Desk {
     /// Stores a message and answers once that has lasted. A repeat is fine and changes nothing.
     pub async fn receive(&self, mut inbound: Inbound) -> Result<(), InboxError> {
-        if inbound.text.len() > MAX_TEXT {
-            return Err(InboxError::Refused("消息过长，超过 1 MiB".to_owned()));
+        // The channel has delivered it and would deliver it again for ever: it is accounted for, but not kept.
+        let cut_from_bytes = Some(inbound.text.len()).filter(|bytes| *bytes > MAX_TEXT);
+        if cut_from_bytes.is_some() {
+            cut(&mut inbound.text);
+        }
+        if let Some(quoted) = inbound.quoted_text.as_mut().filter(|text| text.len() > MAX_TEXT) {
+            cut(quoted);
         }
         // A database text holds no NUL, and a control character has no business in a ticket.
         inbound.text.retain(|c| c == '\n' || c == '\t' || !c.is_control());
@@ -45,7 +84,8 @@ impl Desk {
             field.retain(|c| !c.is_control());
         }
         let now = self.now();
-        let body = serde_json::to_string(&inbound).map_err(|error| InboxError::Refused(error.to_string()))?;
+        let stored = Stored { inbound: &inbound, cut_from_bytes };
+        let body = serde_json::to_string(&stored).map_err(|error| InboxError::Refused(error.to_string()))?;
         let row = NewInbound {
             id: InboundId::next(&self.ids, now).to_string(),
             conversation: format!("{}:{}", inbound.channel, inbound.conversation),

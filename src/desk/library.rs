@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use zhishou_intents::{CategoryTerms, FaqEntry, FaqIndex, LexiconSource, SeverityTerms, SystemTerms};
 
 use super::Desk;
-use crate::rules::directory::{Directory, PeopleFile};
+use crate::rules::directory::{Directory, Maintenance, PeopleFile, Swap};
 use crate::rules::terms::Terms;
 use crate::store::{DirectoryRow, Store, StoreError};
 
@@ -56,6 +56,8 @@ pub enum Change {
     Changed,
     /// As before.
     Unchanged,
+    /// A shift that stands in its contract's roster no longer.
+    Removed,
 }
 
 fn read<T: DeserializeOwned>(row: &DirectoryRow) -> Result<T, LibraryError> {
@@ -91,7 +93,8 @@ impl Library {
     }
 }
 
-/// A people file as rows. Shifts have no name of their own: their place in the file is their key, so that the order stays.
+/// A people file as rows. Shifts have no name of their own: their place in the roster is their key, so that the order
+/// stays; an import gives them their place among those that are there already.
 pub fn people_rows(file: &PeopleFile) -> Vec<DirectoryRow> {
     fn row<T: serde::Serialize>(kind: &str, key: String, value: &T) -> DirectoryRow {
         DirectoryRow { kind: kind.to_owned(), key, body: serde_json::to_string(value).unwrap_or_default() }
@@ -101,9 +104,74 @@ pub fn people_rows(file: &PeopleFile) -> Vec<DirectoryRow> {
     rows.extend(file.conversation.iter().map(|c| row("conversation", c.name(), c)));
     rows.extend(file.domain.iter().map(|d| row("domain", d.pattern.clone(), d)));
     rows.extend(file.shift.iter().enumerate().map(|(at, s)| row("shift", format!("{at:04}"), s)));
-    rows.extend(file.swap.iter().map(|s| row("swap", format!("{}/{}", s.date, s.from), s)));
-    rows.extend(file.maintenance.iter().map(|m| row("maintenance", m.from.to_string(), m)));
+    rows.extend(file.swap.iter().map(|s| row("swap", swap_key(s), s)));
+    rows.extend(file.maintenance.iter().map(|m| row("maintenance", maintenance_key(m), m)));
     rows
+}
+
+/// The key of a swap: one agreed in a chat takes the place of no other, because what was handed on needs both.
+pub(super) fn swap_key(swap: &Swap) -> String {
+    let at = swap.at.map(|at| format!("/{:015}", at.as_millisecond())).unwrap_or_default();
+    format!("{}/{}/{}{at}", swap.date, swap.contract.as_deref().unwrap_or("*"), swap.from)
+}
+
+/// The key of a maintenance window: typed again with the same begin, contract and systems it is a correction.
+pub(super) fn maintenance_key(window: &Maintenance) -> String {
+    let mut systems = window.systems.clone();
+    systems.sort_unstable();
+    format!("{}/{}/{}", window.from, window.contract.as_deref().unwrap_or("*"), systems.join(","))
+}
+
+/// The contract whose roster a shift belongs to; nothing for one of all contracts.
+fn group(body: &str) -> Option<String> {
+    let shift: serde_json::Value = serde_json::from_str(body).ok()?;
+    shift.get("contract")?.as_str().map(str::to_owned)
+}
+
+/// The whole roster after an import: its shifts stand where those of the same contracts stood, else at the bottom, and
+/// all others keep their order.
+fn roster(before: &[&DirectoryRow], new: &[DirectoryRow]) -> (Vec<DirectoryRow>, Vec<(DirectoryRow, Change)>) {
+    let groups: Vec<Option<String>> = new.iter().map(|row| group(&row.body)).collect();
+    let (mut old, mut bodies, mut place) = (Vec::new(), Vec::new(), None);
+    for row in before {
+        if groups.contains(&group(&row.body)) {
+            place.get_or_insert(bodies.len());
+            old.push(row.body.clone());
+        } else {
+            bodies.push(row.body.clone());
+        }
+    }
+    let place = place.unwrap_or(bodies.len());
+    bodies.splice(place..place, new.iter().map(|row| row.body.clone()));
+    let after: Vec<DirectoryRow> = bodies
+        .into_iter()
+        .enumerate()
+        .map(|(at, body)| DirectoryRow { kind: "shift".to_owned(), key: format!("{at:04}"), body })
+        .collect();
+    // A shift that only moved counts as changed; of the others as many as were there before.
+    let same_order = old.iter().eq(new.iter().map(|row| &row.body));
+    let mut gone = old;
+    let mut changes: Vec<(DirectoryRow, Change)> = Vec::new();
+    let mut fresh = Vec::new();
+    for (at, row) in after[place..place + new.len()].iter().enumerate() {
+        match gone.iter().position(|body| *body == row.body) {
+            Some(found) => {
+                gone.remove(found);
+                let moved = !same_order && before.get(place + at).is_none_or(|old| old.body != row.body);
+                changes.push((row.clone(), if moved { Change::Changed } else { Change::Unchanged }));
+            }
+            None => fresh.push(row.clone()),
+        }
+    }
+    let mut gone = gone.into_iter();
+    for row in fresh {
+        let change = if gone.next().is_some() { Change::Changed } else { Change::Added };
+        changes.push((row, change));
+    }
+    changes.extend(
+        gone.map(|body| (DirectoryRow { kind: "shift".to_owned(), key: String::new(), body }, Change::Removed)),
+    );
+    (after, changes)
 }
 
 /// FAQ entries as rows.
@@ -168,8 +236,9 @@ impl Desk {
         Ok(())
     }
 
-    /// Puts entries in place and makes them live: an edit is used by the next message. A file of shifts replaces the
-    /// roster as a whole, because the order of its lines has a meaning.
+    /// Puts entries in place and makes them live: an edit is used by the next message. Shifts replace those of the
+    /// contracts they name (one that names none belongs to the roster of all contracts), because the order of a roster has
+    /// a meaning; the rosters of other contracts stay.
     ///
     /// # Errors
     /// Where the result as a whole would be wrong (an account that belongs to two people); nothing has changed then.
@@ -177,19 +246,10 @@ impl Desk {
         let before = self.store.directory().await?;
         let known: BTreeMap<(&str, &str), &str> =
             before.iter().map(|row| ((row.kind.as_str(), row.key.as_str()), row.body.as_str())).collect();
-        let stale: Vec<&DirectoryRow> = if rows.iter().any(|row| row.kind == "shift") {
-            before
-                .iter()
-                .filter(|old| old.kind == "shift" && !rows.iter().any(|new| new.kind == "shift" && new.key == old.key))
-                .collect()
-        } else {
-            Vec::new()
-        };
         let mut after: BTreeMap<(String, String), DirectoryRow> =
             before.iter().map(|row| ((row.kind.clone(), row.key.clone()), row.clone())).collect();
-        for old in &stale {
-            after.remove(&(old.kind.clone(), old.key.clone()));
-        }
+        let (shifts, rows): (Vec<DirectoryRow>, Vec<DirectoryRow>) =
+            rows.into_iter().partition(|row| row.kind == "shift");
         let mut changes = Vec::with_capacity(rows.len());
         for row in rows {
             let change = match known.get(&(row.kind.as_str(), row.key.as_str())) {
@@ -200,6 +260,20 @@ impl Desk {
             after.insert((row.kind.clone(), row.key.clone()), row.clone());
             changes.push((row, change));
         }
+        if !shifts.is_empty() {
+            let old: Vec<&DirectoryRow> = before.iter().filter(|row| row.kind == "shift").collect();
+            let (roster, of_shifts) = roster(&old, &shifts);
+            after.retain(|(kind, _), _| kind != "shift");
+            after.extend(roster.into_iter().map(|row| ((row.kind.clone(), row.key.clone()), row)));
+            changes.extend(of_shifts);
+        }
+        let stale: Vec<&DirectoryRow> =
+            before.iter().filter(|old| !after.contains_key(&(old.kind.clone(), old.key.clone()))).collect();
+        let put: Vec<DirectoryRow> = after
+            .values()
+            .filter(|row| known.get(&(row.kind.as_str(), row.key.as_str())) != Some(&row.body.as_str()))
+            .cloned()
+            .collect();
         let after: Vec<DirectoryRow> = after.into_values().collect();
         let (file, faq) = assemble(&after)?;
         file.check("合并后的名单").map_err(LibraryError::Wrong)?;
@@ -208,8 +282,6 @@ impl Desk {
         for old in &stale {
             write.directory_remove(&old.kind, &old.key).await?;
         }
-        let put: Vec<DirectoryRow> =
-            changes.iter().filter(|(_, change)| *change != Change::Unchanged).map(|(row, _)| row.clone()).collect();
         if !put.is_empty() {
             write.directory_put(&put).await?;
         }
@@ -259,4 +331,58 @@ pub fn lexicon_source(terms: &Terms, people: &[String]) -> LexiconSource {
 /// The words of a contract, compiled for the router.
 pub fn lexicon_of(terms: &Terms) -> zhishou_intents::Lexicon {
     zhishou_intents::Lexicon::new(&lexicon_source(terms, &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shifts(text: &str) -> Vec<DirectoryRow> {
+        let file = PeopleFile::parse(text, "people").unwrap();
+        people_rows(&file)
+    }
+
+    fn shift(contract: &str, id: &str) -> String {
+        let contract = if contract.is_empty() { String::new() } else { format!("contract = \"{contract}\"\n") };
+        format!("[[shift]]\n{contract}people = [\"{id}\"]\nfrom = \"08:00\"\nto = \"18:00\"\n")
+    }
+
+    fn count(changes: &[(DirectoryRow, Change)]) -> [usize; 4] {
+        [Change::Added, Change::Changed, Change::Unchanged, Change::Removed]
+            .map(|what| changes.iter().filter(|(_, change)| *change == what).count())
+    }
+
+    #[test]
+    fn the_roster_of_one_contract_leaves_those_of_the_others_alone() {
+        let first = shifts(&[shift("", "a"), shift("x", "b"), shift("x", "c"), shift("y", "d")].concat());
+        for (why, text, order, counted) in [
+            ("the same again", [shift("x", "b"), shift("x", "c")].concat(), "abcd", [0, 0, 2, 0]),
+            ("one of two is gone", shift("x", "c"), "acd", [0, 1, 0, 1]),
+            ("another one", shift("x", "e"), "aed", [0, 1, 0, 1]),
+            ("one more", [shift("x", "b"), shift("x", "c"), shift("x", "e")].concat(), "abced", [1, 0, 2, 0]),
+            ("a contract without any", shift("z", "e"), "abcde", [1, 0, 0, 0]),
+            ("that of all contracts", shift("", "e"), "ebcd", [0, 1, 0, 0]),
+            ("the other way round", [shift("x", "c"), shift("x", "b")].concat(), "acbd", [0, 2, 0, 0]),
+        ] {
+            let (after, changes) = roster(&first.iter().collect::<Vec<_>>(), &shifts(&text));
+            let people: String = after
+                .iter()
+                .map(|row| serde_json::from_str::<crate::rules::directory::Shift>(&row.body).unwrap().people.concat())
+                .collect();
+            assert_eq!((people.as_str(), count(&changes)), (order, counted), "{why}");
+        }
+    }
+
+    #[test]
+    fn two_windows_with_one_begin_stand_beside_each_other() {
+        let window = |contract: &str, system: &str| {
+            format!(
+                "[[maintenance]]\ncontract = \"{contract}\"\nsystems = [\"{system}\"]\nfrom = \"2026-10-08T20:00:00+08:00\"\nuntil = \"2026-10-08T22:00:00+08:00\"\n"
+            )
+        };
+        let rows = shifts(&[window("x", "a"), window("x", "b"), window("y", "a"), window("y", "a")].concat());
+        let mut keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
+        keys.dedup();
+        assert_eq!(keys.len(), 3, "{keys:?}");
+    }
 }

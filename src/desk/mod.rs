@@ -4,16 +4,19 @@
 //! chat, alarms, deliveries and the console have the same rules and the same record.
 
 mod batch;
+mod card;
 mod change;
 mod clockwork;
 mod commands;
 mod dispatch;
+mod failure;
 mod followup;
 mod health;
 mod intake;
 mod library;
 mod occasion;
 mod refusal;
+mod roster;
 mod said;
 mod shelf;
 mod speak;

@@ -143,20 +143,21 @@ fn whole_words(words: &[String]) -> Vec<&str> {
 pub fn about_json(terms: &Terms, about: &[About], now: Timestamp) -> Value {
     let mut lines: Vec<Value> = Vec::new();
     let mut seen = Vec::new();
-    // The gravest step of each promise speaks for it.
+    // The gravest step of each promise speaks for it, of two alike the later one.
+    let steps = &terms.profile.escalation.steps;
     let mut ordered: Vec<&About> = about.iter().collect();
-    ordered.sort_by_key(|a| std::cmp::Reverse(a.kind));
+    ordered.sort_by_key(|a| std::cmp::Reverse((a.kind, steps.iter().position(|s| s.id == a.step))));
     for a in ordered {
         if a.commitment.is_some() && seen.contains(&a.commitment) {
             continue;
         }
         seen.push(a.commitment);
-        let percent = terms.profile.escalation.steps.iter().find(|s| s.id == a.step).and_then(|s| match s.at {
+        let percent = steps.iter().find(|s| s.id == a.step).and_then(|s| match s.at {
             Point::Percent(percent) => Some(percent),
             Point::Start | Point::Broken | Point::AfterBroken(_) => None,
         });
         // The share is exact when the step first fires; a repetition says only what is left.
-        let exact = percent.filter(|_| a.round == 1 && a.late_ms == 0);
+        let exact = percent.filter(|_| a.round == 1 && a.late_ms == 0 && !a.deferred);
         let left = a.due_at.map(|due| due.as_millisecond() - now.as_millisecond()).filter(|left| *left > 0);
         lines.push(json!({
             "name": a.commitment.map_or("工单", Promise::zh),

@@ -55,6 +55,9 @@ pub struct Said {
     /// External id of the card it is to stand in the place of.
     #[serde(default)]
     pub updates: Option<String>,
+    /// Who pressed which button of that card to have it so.
+    #[serde(default)]
+    pub pressed: Option<(String, String)>,
 }
 
 impl Said {
@@ -77,6 +80,7 @@ impl Said {
             proofs: Vec::new(),
             short: None,
             updates: None,
+            pressed: None,
         }
     }
 
@@ -87,13 +91,16 @@ impl Said {
 
     /// Joins a later change about the same ticket to the same conversation. What was said twice is said once.
     pub fn join(&mut self, later: Self) {
-        self.kind = later.kind;
-        self.kinds.extend(later.kinds);
+        let said = self.parts.len();
         for part in later.parts {
             if !self.parts.contains(&part) {
                 self.parts.push(part);
             }
         }
+        if self.parts.len() > said || self.kinds.last() != later.kinds.last() {
+            self.kinds.extend(later.kinds);
+        }
+        self.kind = later.kind;
         if !later.actions.is_empty() {
             self.actions = later.actions;
         }

@@ -88,6 +88,32 @@ impl Batch<'_> {
         self.desk.contracts.keys().filter(|id| serves(id)).count() > 1
     }
 
+    /// Where nobody is on duty the leads hear in the engineer's place: in one message with what they are told themselves, and
+    /// no repetition while they have acknowledged.
+    pub(super) fn in_nobodys_place(&self, terms: &Terms, key: &TicketKey, tells: Vec<Tell>) -> Vec<Tell> {
+        let directory = &self.library.directory;
+        let Some(ticket) = self.ticket(key) else { return tells };
+        let for_nobody = |tell: &Tell| {
+            tell.to == Audience::Role(Role::Engineer)
+                && !tell.about.is_empty()
+                && reach(Role::Engineer, ticket, directory, terms, self.now) == Reached::Nobody
+        };
+        let (orphans, mut kept): (Vec<Tell>, Vec<Tell>) = tells.into_iter().partition(for_nobody);
+        let quiet = ticket.quiet.iter().any(|(role, until)| *role == Role::Lead && *until > self.now);
+        for orphan in orphans {
+            let own = kept.iter_mut().find(|tell| tell.to == Audience::Role(Role::Lead) && tell.kind == orphan.kind);
+            match own {
+                Some(own) => {
+                    let known: Vec<_> = own.about.iter().map(|a| a.commitment).collect();
+                    own.about.extend(orphan.about.into_iter().filter(|a| !known.contains(&a.commitment)));
+                }
+                None if quiet && orphan.about.iter().all(|about| about.round > 1) => {}
+                None => kept.push(Tell { to: Audience::Role(Role::Lead), ..orphan }),
+            }
+        }
+        kept
+    }
+
     /// Takes over one effect of a decision.
     pub(super) fn speak(&mut self, terms: &Arc<Terms>, key: &TicketKey, tell: &Tell, issuer: Option<&Issuer>) {
         let Some(ticket) = self.ticket(key).cloned() else { return };
@@ -189,15 +215,13 @@ impl Batch<'_> {
 
     fn speak_to_role(&mut self, terms: &Terms, key: &TicketKey, ticket: &Ticket, tell: &Tell, role: Role) {
         let directory = self.library.directory.clone();
-        let window = directory.maintenance(&terms.id, ticket.system.as_deref(), self.now);
-        if window.is_some() && tell.kind == Kind::Warning {
-            // A planned maintenance window mutes the reminders it covers; the break itself is never kept quiet.
-            return;
-        }
         match reach(role, ticket, &directory, terms, self.now) {
             Reached::People(people) => {
+                // What the engineer should have heard says so, where there is nobody to hear it.
+                let meant = tell.about.iter().any(|about| about.role == Role::Engineer);
+                let gap = (role == Role::Lead && meant).then(|| self.words("gap.roster", json!({})));
                 for person in people {
-                    self.speak_to_person(terms, key, ticket, tell, &person, None);
+                    self.speak_to_person(terms, key, ticket, tell, &person, gap.clone());
                 }
             }
             Reached::Nobody => {
@@ -274,7 +298,9 @@ impl Batch<'_> {
         let mut map = occasion(terms, ticket, self.now, several, true);
         map.insert("text".to_owned(), Value::String(tell.text.clone()));
         map.insert("about".to_owned(), about_json(terms, &tell.about, self.now));
-        map.insert("round".to_owned(), json!(tell.about.iter().map(|a| a.round).max().unwrap_or(1)));
+        // It is a repetition only where nothing of the kind that names it is new.
+        let rounds = tell.about.iter().filter(|a| a.kind == tell.kind).map(|a| a.round);
+        map.insert("round".to_owned(), json!(rounds.min().unwrap_or(1)));
         map.insert("gap".to_owned(), json!(gap));
         let to_lead = tell.to == Audience::Role(Role::Lead);
         map.insert("to_lead".to_owned(), json!(to_lead));

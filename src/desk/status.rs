@@ -11,7 +11,6 @@ use super::said::Said;
 use super::take::{Message, Outcome};
 use crate::rules::escalation::forecast;
 use crate::rules::notice::Kind;
-use crate::rules::roster::{gaps, on_duty};
 use crate::rules::ticket::Ticket;
 use crate::store::{Recorded, TicketKey};
 
@@ -81,24 +80,6 @@ impl Batch<'_> {
         let tickets: Vec<&Ticket> = own.iter().filter_map(|key| self.ticket(key)).collect();
         let lines = self.lines(message, &tickets);
         Ok(self.list(message, "未完成的工单：", &lines))
-    }
-
-    pub(super) fn duty(&mut self, message: &Message) -> Outcome {
-        let (directory, terms) = (self.library.directory.clone(), message.terms.clone());
-        let name = |id: &String| directory.person(id).map_or_else(|| id.clone(), |p| p.name.clone());
-        let now: Vec<String> = on_duty(&directory, &terms, self.now).iter().map(name).collect();
-        let mut lines = vec![if now.is_empty() {
-            "此刻没有人值班！".to_owned()
-        } else {
-            format!("正在值班：{}", now.join("、"))
-        }];
-        let week = self.now + SignedDuration::from_hours(24 * 14);
-        for (from, until) in gaps(&directory, &terms, self.now, week, 5) {
-            let (from, until) = (local_time(&terms, from, self.now), local_time(&terms, until, self.now));
-            lines.push(format!("无人值班：{from} 至{until}"));
-        }
-        self.say_status(message, None, &lines.join("\n"));
-        Outcome::new(Disposition::Commanded, None, "值班；")
     }
 
     /// 谁会被通知 N: the coming steps, without anything happening.

@@ -118,11 +118,23 @@ impl Batch<'_> {
             }
         };
         let outcome = match self.meet_sender(inbound, row).await? {
-            Ok(message) => self.understand(&message).await?,
+            Ok(message) => match super::intake::cut_from_bytes(&row.body) {
+                Some(bytes) => self.too_long(&message, bytes).await?,
+                None => self.understand(&message).await?,
+            },
             Err(outcome) => outcome,
         };
         self.dispose(&row.id, outcome.disposition, outcome.ticket.as_ref(), &outcome.why);
         Ok(())
+    }
+
+    /// A message of which only the head was kept. Its sender is told, once an hour: a pasted log often comes in many.
+    async fn too_long(&mut self, message: &Message, bytes: usize) -> Result<Outcome, DeskError> {
+        if self.once(&format!("long|{}", message.dialogue), 1).await? {
+            let words = self.words("refusal.long", json!({}));
+            self.reply(message, Said::new(Kind::Refusal, words));
+        }
+        Ok(Outcome::new(Disposition::Refused, None, format!("消息过长（{bytes} 字节），只保留开头，没有受理；")))
     }
 
     /// Who wrote, where, under which contract.
@@ -177,10 +189,9 @@ impl Batch<'_> {
 
     /// The ticket a quoted message belongs to: one of ours, or one that came in.
     async fn quoted(&mut self, conversation: &str, channel: &str, id: &str) -> Result<Option<TicketKey>, DeskError> {
-        let ours = self.write().outbox_quoted(&[(conversation.to_owned(), id.to_owned())]).await?;
-        let key = ours.first().and_then(|(_, _, ticket, _, _)| TicketKey::parse(ticket));
-        if key.is_some() {
-            return Ok(key);
+        let ours = self.ours(conversation, channel, id).await?;
+        if let Some(key) = ours.first().and_then(|(ticket, _)| TicketKey::parse(ticket)) {
+            return Ok(Some(key));
         }
         let theirs = self.write().inbox_tickets(&[(channel.to_owned(), id.to_owned())]).await?;
         Ok(theirs.first().and_then(|(_, ticket)| TicketKey::parse(ticket)))
@@ -442,66 +453,6 @@ impl Batch<'_> {
             Intent::Command(command) => Box::pin(self.command(message, command)).await,
             _ => Ok(Outcome::new(Disposition::Noted, None, "指令无法执行；")),
         }
-    }
-
-    async fn pressed(&mut self, message: &Message, action: &str) -> Result<Outcome, DeskError> {
-        let Some(key) = message.quoted.clone() else {
-            return Ok(Outcome::new(Disposition::Noted, None, "按钮所在的消息与工单无关；"));
-        };
-        let number = self.shown_number(message, &key);
-        let command = match action {
-            "claim" => format!("认领 {number}"),
-            "ack" => format!("收到 {number}"),
-            "confirm" | "accept" => format!("确认 {number}"),
-            "deny" => format!("重开 {number} 仍未解决"),
-            rate => match rate.strip_prefix("rate-") {
-                Some(score) => format!("评价 {number} {score}"),
-                None => return Ok(Outcome::new(Disposition::Noted, None, "未知的按钮；")),
-            },
-        };
-        let outcome = if action == "deny" && !message.is_staff() {
-            self.reopen_own(message, &key, "仍未解决").await?
-        } else {
-            self.typed(message, &command).await?
-        };
-        self.renew_card(message, &key, action, &outcome).await?;
-        Ok(outcome)
-    }
-
-    /// Where a card can be changed it shows who did it; where the press had no effect because somebody was faster, who that
-    /// was. A press by somebody without the right to it leaves the card as it is.
-    async fn renew_card(
-        &mut self,
-        message: &Message,
-        key: &TicketKey,
-        action: &str,
-        outcome: &Outcome,
-    ) -> Result<(), DeskError> {
-        let Some(press) = &message.inbound.press else { return Ok(()) };
-        let channel = self.desk.channels.get(&message.inbound.channel);
-        if !channel.is_some_and(|channel| channel.capabilities().edits) {
-            return Ok(());
-        }
-        let done = match outcome.disposition {
-            Disposition::Refused if action == "claim" => {
-                self.ticket(key).and_then(|t| Some(t.engineer.as_ref()?.name.clone()))
-            }
-            Disposition::Commanded | Disposition::Appended => Some(message.actor.name.clone()),
-            _ => None,
-        };
-        let Some(name) = done else { return Ok(()) };
-        let shown = (message.issuer.conversation.clone(), press.on.clone());
-        let Some((.., body)) = self.write().outbox_quoted(&[shown]).await?.into_iter().next() else { return Ok(()) };
-        let Ok(card) = serde_json::from_str::<Said>(&body) else { return Ok(()) };
-        let label = card.actions.iter().find(|a| a.id == action).map_or(action, |a| a.label.as_str());
-        let line = self.words("card.done", json!({ "name": name, "label": label }));
-        let mut renewed = Said::new(Kind::Status, card.text());
-        renewed.parts.push(line);
-        renewed.title = card.title;
-        renewed.ticket = Some(key.clone());
-        renewed.updates = Some(press.on.clone());
-        self.say(&message.issuer.conversation, renewed);
-        Ok(())
     }
 
     fn mistyped(&mut self, message: &Message, typed: &str, suggestion: Option<&Command>) -> Outcome {

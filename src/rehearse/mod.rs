@@ -6,6 +6,7 @@
 mod script;
 mod stage;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -317,12 +318,17 @@ impl Play {
             if let Some(ticket) = ticket {
                 put("ticket", json!(ticket));
             }
-            let gravest = said.about.iter().max_by_key(|a| (a.kind, a.commitment.is_some()));
+            // The line is named by what is gravest and newest in it; of two steps of one promise by the later.
+            let gravest = said.about.iter().rev().max_by_key(|a| (a.kind, a.commitment.is_some(), Reverse(a.round)));
+            let gravest = gravest.and_then(|g| {
+                said.about.iter().rfind(|a| a.kind == g.kind && a.commitment == g.commitment && a.round == g.round)
+            });
             if let Some(about) = gravest {
-                if let Some(promise) = said.about.iter().find_map(|a| a.commitment.filter(|_| a.kind == about.kind)) {
+                if let Some(promise) = about.commitment {
                     put("commitment", json!(promise.id()));
                 }
-                let mut promises: Vec<&str> = said.about.iter().filter_map(|a| a.commitment).map(Promise::id).collect();
+                let alike = said.about.iter().filter(|a| a.kind == about.kind);
+                let mut promises: Vec<&str> = alike.filter_map(|a| a.commitment).map(Promise::id).collect();
                 promises.dedup();
                 if promises.len() > 1 {
                     put("commitments", json!(promises));

@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 use zhishou_adapters::Attachment;
+
+use crate::rules::reading;
 
 /// One line of a script.
 #[derive(Debug, Clone)]
@@ -151,6 +154,17 @@ pub enum SaidRef {
     },
 }
 
+/// How a message of the desk is named, for errors: serde says nothing of use about a choice of forms.
+const SAID: &str = "应为它在记录里的序号（例如 3），或 {\"kind\": \"ticket.opened\", \"ticket\": 1, \"to\": \"qq:group:20001\"}（ticket、to 可省略）";
+
+fn is_said(value: &Value) -> bool {
+    serde_json::from_value::<SaidRef>(value.clone()).is_ok()
+}
+
+fn is_quote(value: &Value) -> bool {
+    value.is_null() || serde_json::from_value::<Quote>(value.clone()).is_ok()
+}
+
 /// Reads a script. Every error names the line.
 pub fn parse(text: &str) -> Result<Vec<Line>, String> {
     let mut lines: Vec<Line> = Vec::new();
@@ -160,14 +174,14 @@ pub fn parse(text: &str) -> Result<Vec<Line>, String> {
             continue;
         }
         let wrong = |why: String| format!("脚本第 {number} 行：{why}");
-        let value: serde_json::Value =
-            serde_json::from_str(raw).map_err(|error| wrong(format!("不是 JSON：{error}")))?;
+        let value: Value = serde_json::from_str(raw)
+            .map_err(|error| wrong(format!("不是 JSON，请检查第 {} 个字节附近", error.column())))?;
         let at: Timestamp = value
             .get("at")
             .and_then(serde_json::Value::as_str)
             .ok_or_else(|| wrong("缺少 at（例如 \"2026-10-08T09:00:00+08:00\"）".to_owned()))?
             .parse()
-            .map_err(|error| wrong(format!("at 不是 RFC 3339 时间：{error}")))?;
+            .map_err(|_| wrong("at 应写成 2026-10-08T09:00:00+08:00 这样带时区的时间".to_owned()))?;
         if lines.last().is_some_and(|last| last.at > at) {
             return Err(wrong("时间早于上一行；脚本须按时间排列".to_owned()));
         }
@@ -184,11 +198,44 @@ pub fn parse(text: &str) -> Result<Vec<Line>, String> {
         } else if let Some(id) = text_of("repeat") {
             What::Repeat(id)
         } else if value.get("press").is_some() {
-            What::Presses(serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?)
+            if !value.pointer("/press/said").is_some_and(is_said) {
+                return Err(wrong(format!("press 应写成 {{\"said\": …, \"action\": \"claim\"}}，其中 said {SAID}")));
+            }
+            What::Presses(reading::entry(value).map_err(wrong)?)
         } else {
-            What::Says(serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?)
+            if value.get("quote").is_some_and(|quote| !is_quote(quote)) {
+                return Err(wrong(format!(
+                    "quote 应为前面一条消息的 id（例如 \"m1\"），或 {{\"said\": …}}（引用值守说过的话），其中 said {SAID}"
+                )));
+            }
+            What::Says(reading::entry(value).map_err(wrong)?)
         };
         lines.push(Line { number, at, what });
     }
     Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_wrong_is_told_in_chinese_with_the_forms_that_are_right() {
+        let says = r#"{"at": "2026-10-08T09:00:00+08:00", "conversation": "qq:group:1", "from": "a", "#;
+        for (line, told) in [
+            (format!("{says}\"quote\": 3}}"), "脚本第 1 行：quote 应为前面一条消息的 id"),
+            (format!("{says}\"quote\": {{\"said\": true}}}}"), "或 {\"said\": …}"),
+            (format!("{says}\"txt\": \"x\"}}"), "没有「txt」这个键"),
+            (format!("{says}\"press\": {{\"said\": \"x\", \"action\": \"claim\"}}}}"), "press 应写成"),
+            ("{\"at\": \"gestern\"}".to_owned(), "at 应写成 2026-10-08T09:00:00+08:00"),
+            ("{".to_owned(), "不是 JSON"),
+        ] {
+            let why = parse(&line).unwrap_err();
+            assert!(why.contains(told), "{line}: {why}");
+            assert!(!why.contains("untagged"), "{why}");
+        }
+        for quote in ["null", "\"m1\"", "{\"said\": 3}", "{\"said\": {\"kind\": \"answer\"}}"] {
+            assert!(parse(&format!("{says}\"quote\": {quote}}}")).is_ok(), "{quote}");
+        }
+    }
 }

@@ -216,12 +216,18 @@ fn everyday() -> ShiftDays {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Swap {
+    /// Contract whose shift it is; all where left out.
+    #[serde(default)]
+    pub contract: Option<String>,
     /// The day the shift begins on.
     pub date: Date,
     /// Who had it.
     pub from: String,
     /// Who takes it.
     pub to: String,
+    /// When it was agreed in a chat: what was handed on counts in this order. Those of a file come first.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
 }
 
 /// A planned maintenance window: mutes what it covers and says so.
@@ -259,74 +265,6 @@ pub struct PeopleFile {
     pub swap: Vec<Swap>,
     /// `[[maintenance]]`
     pub maintenance: Vec<Maintenance>,
-}
-
-impl PeopleFile {
-    /// Reads the TOML form.
-    ///
-    /// # Errors
-    /// A sentence with line and key where the file is wrong.
-    pub fn parse(text: &str, file: &str) -> Result<Self, String> {
-        let parsed: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
-            format!("{file} 第 {line} 行：{}", error.message())
-        })?;
-        parsed.check(file)?;
-        Ok(parsed)
-    }
-
-    /// What is wrong with it as a whole.
-    ///
-    /// # Errors
-    /// A sentence that names the entry and the fix.
-    pub fn check(&self, file: &str) -> Result<(), String> {
-        let mut seen: HashMap<(&str, &str), &str> = HashMap::new();
-        for person in &self.person {
-            if person.id.is_empty() || person.name.is_empty() {
-                return Err(format!("{file}：有一位人员没有 id 或 name"));
-            }
-            for (channel, account) in &person.accounts {
-                if let Some(other) = seen.insert((channel, account), &person.id)
-                    && other != person.id
-                {
-                    return Err(format!(
-                        "{file}：{channel} 账号 {account} 同时属于 {other} 和 {}，请改正其中一个",
-                        person.id
-                    ));
-                }
-            }
-        }
-        for conversation in &self.conversation {
-            let fine = conversation
-                .id
-                .split_once(':')
-                .is_some_and(|(kind, id)| matches!(kind, "group" | "user") && !id.is_empty());
-            if !fine {
-                return Err(format!(
-                    "{file}：会话 id「{}」应写成 group:群号 或 user:账号，例如 group:20001",
-                    conversation.id
-                ));
-            }
-        }
-        for shift in &self.shift {
-            for id in &shift.people {
-                if !self.person.is_empty() && !self.person.iter().any(|person| person.id == *id) {
-                    return Err(format!("{file}：班次里的「{id}」不在人员名单中，请先添加 [[person]] 或改正 id"));
-                }
-            }
-            for time in [&shift.from, &shift.to] {
-                if super::roster::wall_clock(time).is_none() {
-                    return Err(format!("{file}：班次时间「{time}」应写成 08:30 的样子"));
-                }
-            }
-            if let ShiftDays::List(days) = &shift.days
-                && let Some(wrong) = days.iter().find(|day| super::roster::day_name(day).is_none())
-            {
-                return Err(format!("{file}：班次日期「{wrong}」应写成 mon…sun 或 2026-10-01"));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// A conversation as the desk sees it.

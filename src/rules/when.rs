@@ -10,7 +10,11 @@ pub fn date(text: &str, today: Date) -> Option<Date> {
         "今天" | "今晚" => return Some(today),
         "明天" | "明晚" => return today.tomorrow().ok(),
         "后天" => return today.tomorrow().ok()?.tomorrow().ok(),
+        "大后天" => return today.checked_add(jiff::Span::new().days(3)).ok(),
         _ => {}
+    }
+    if let Some(date) = weekday(text, today) {
+        return Some(date);
     }
     if let Ok(date) = text.parse::<Date>() {
         return Some(date);
@@ -19,6 +23,14 @@ pub fn date(text: &str, today: Date) -> Option<Date> {
     let (year, month, day) = match numbers.as_slice() {
         [year, month, day] if *year > 1900 => (Some(*year), *month, *day),
         [month, day] => (None, *month, *day),
+        // 15日, 15号: of this month, or of the next where that day has passed.
+        [day] if text.ends_with(['日', '号']) => {
+            let day = i8::try_from(*day).ok()?;
+            let this = today.with().day(day).build().ok().filter(|date| *date >= today);
+            let next =
+                || today.first_of_month().checked_add(jiff::Span::new().months(1)).ok()?.with().day(day).build().ok();
+            return this.or_else(next);
+        }
         _ => return None,
     };
     let (month, day) = (i8::try_from(month).ok()?, i8::try_from(day).ok()?);
@@ -27,6 +39,20 @@ pub fn date(text: &str, today: Date) -> Option<Date> {
     }
     let this = Date::new(today.year(), month, day).ok()?;
     if this < today { Date::new(today.year() + 1, month, day).ok() } else { Some(this) }
+}
+
+/// 周六, 星期六: the next such day, today included; 下周六: that of the week after this one.
+fn weekday(text: &str, today: Date) -> Option<Date> {
+    let (next, text) = text.strip_prefix('下').map_or((false, text), |rest| (true, rest));
+    let name = text.strip_prefix("星期").or_else(|| text.strip_prefix('周'))?;
+    let mut characters = name.chars();
+    let (Some(character), None) = (characters.next(), characters.next()) else { return None };
+    let wanted =
+        i64::try_from("一二三四五六日".chars().position(|c| c == if character == '天' { '日' } else { character })?)
+            .ok()?;
+    let is = i64::from(today.weekday().to_monday_zero_offset());
+    let days = if next { 7 - is + wanted } else { (wanted - is).rem_euclid(7) };
+    today.checked_add(jiff::Span::new().days(days)).ok()
 }
 
 fn digits(text: &str) -> Vec<i16> {
@@ -78,6 +104,13 @@ mod tests {
             ("2026年10月3日", Some(d(2026, 10, 3))),
             ("1月2日", Some(d(2027, 1, 2))),
             ("明天", Some(d(2026, 10, 1))),
+            ("大后天", Some(d(2026, 10, 3))),
+            ("周六", Some(d(2026, 10, 3))),
+            ("周三", Some(d(2026, 9, 30))),
+            ("下周三", Some(d(2026, 10, 7))),
+            ("星期天", Some(d(2026, 10, 4))),
+            ("15号", Some(d(2026, 10, 15))),
+            ("周", None),
             ("13月40日", None),
             ("张工", None),
         ] {

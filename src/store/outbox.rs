@@ -65,6 +65,10 @@ statements! {
     /// Messages of ours that somebody quotes.
     QUOTED = "SELECT o.conversation, o.external_id, o.ticket, o.kind, o.body FROM outbox AS o JOIN" rows
              "ON o.conversation = r.value ->> 0 AND o.external_id = r.value ->> 1 WHERE o.external_id <> ''";
+    /// Messages of a conversation, among the last of all, for which no platform has told an id.
+    WITHOUT_ID = "SELECT key, ticket, body FROM (SELECT id, key, conversation, ticket, external_id, body FROM outbox
+                                                  ORDER BY id DESC LIMIT 5000) AS o
+                   WHERE o.conversation = $1 AND o.external_id = '' AND o.ticket <> '' ORDER BY o.id DESC";
     /// Platform ids that stand for messages taken in a conversation since an instant, newest first.
     TAKEN = "SELECT external_id FROM outbox
               WHERE conversation = $1 AND external_id <> '' AND taken_at_ms >= $2
@@ -298,6 +302,14 @@ impl Write {
             .iter()
             .map(|row| (text_at(row, 0), text_at(row, 1), text_at(row, 2), text_at(row, 3), text_at(row, 4)))
             .collect())
+    }
+
+    /// Messages about tickets in a conversation (full name) whose id no platform has told, or not yet: `(key, ticket, body)`,
+    /// newest first, among the last 5,000 of all.
+    pub async fn outbox_without_id(&mut self, conversation: &str) -> Result<Vec<(String, String, String)>, StoreError> {
+        let query = self.query(&WITHOUT_ID).bind(conversation.to_owned());
+        let rows = self.rows(&WITHOUT_ID, query).await?;
+        Ok(rows.iter().map(|row| (text_at(row, 0), text_at(row, 1), text_at(row, 2))).collect())
     }
 }
 

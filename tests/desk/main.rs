@@ -7,3 +7,4 @@ mod peers;
 mod rehearse;
 mod store;
 mod tidy;
+mod wecom;

@@ -260,6 +260,9 @@ macro_rules! rehearsals {
 }
 
 rehearsals! {
+    a_maintenance_window_holds_warnings_back_and_loses_none: "maintenance-holds-back";
+    received_is_no_acknowledgement_and_a_new_break_is_said_as_new: "lead-says-received";
+    a_merged_reporters_word_closes_nothing: "merged-reporter-says-fine";
     an_emergency_in_the_holiday_night_is_answered_late_and_the_next_in_time: "nantong-major-over-national-day";
     what_nobody_answered_stays_broken_when_it_is_withdrawn: "nantong-broken-for-good";
     all_five_promises_of_a_major_fault_broken_and_met_late: "gaoxin-major-late";
@@ -310,6 +313,7 @@ rehearsals! {
     arrival_resolve_and_bug_repair_broken_and_met_late: "zhongshan-late";
     a_burst_is_one_ticket_and_small_talk_is_silent: "burst-and-small-talk";
     commands_are_forgiven_offered_or_refused_once_a_day: "commands-forgiven-and-refused";
+    a_swap_goes_from_hand_to_hand_and_nonsense_is_refused_with_its_reason: "swaps-kept-and-refused";
     a_command_with_hash_full_width_or_without_a_number_is_a_command: "hash-full-width-and-no-number";
     two_engineers_at_the_same_second_one_has_it: "two-engineers-at-the-same-second";
     another_agencys_ticket_does_not_exist_and_a_bare_command_asks_which: "other-agency-and-which-number";
@@ -441,4 +445,26 @@ fn every_promise_at_every_severity_is_met_warned_broken_and_met_late_in_some_scr
         }
     }
     assert!(missing.is_empty(), "{missing}");
+}
+
+#[tokio::test]
+async fn one_over_long_message_is_refused_and_the_rehearsal_goes_on() {
+    let says = |minute: u8, text: &str| {
+        json!({
+            "at": format!("2026-10-08T09:0{minute}:00+08:00"), "conversation": "qq:group:20001", "from": "30001",
+            "text": text, "id": format!("m{minute}"),
+        })
+        .to_string()
+    };
+    let text = [says(0, &"啊".repeat(500_000)), says(1, "登记系统打不开了")].join("\n");
+    let cast = Cast { until: None, ..Script::load("quiet-in-groups").cast() };
+    let played = play(&parse(&text).expect("the script can be read"), cast).await.expect("it goes on");
+    let taken: Vec<(&str, &str)> = played
+        .transcript
+        .iter()
+        .filter_map(|line| Some((line["in"].as_str()?, line["disposition"].as_str()?)))
+        .collect();
+    assert_eq!(taken, [("m0", "refused"), ("m1", "opened")]);
+    let told = played.transcript.iter().find(|line| line["kind"] == "refusal").expect("its sender is told");
+    assert!(told["text"].as_str().is_some_and(|text| text.contains("分段发送")), "{told}");
 }

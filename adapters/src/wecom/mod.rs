@@ -73,6 +73,11 @@ fn only_hears(conversation: &str) -> &'static str {
     if conversation.starts_with("group:") { ONLY_HEARS_GROUP } else { ONLY_HEARS_USER }
 }
 
+/// How long a message of the bot is left to the instance that has its line.
+const ELSEWHERE: Duration = Duration::from_secs(2);
+/// The same of a pressed card, which has to change within seconds.
+const CARD_ELSEWHERE: Duration = Duration::from_millis(200);
+
 /// Longest text that every surface takes in one piece: 2048 bytes of three each (0.1). Longer ones are split by bytes.
 const MAX_CHARS: usize = 680;
 
@@ -103,11 +108,7 @@ impl WeCom {
             }
             Some(BotMode::Socket { .. }) | None => None,
         };
-        let paths = [
-            callback.as_ref().map(|(path, _)| path),
-            config.app.as_ref().and_then(|app| Some(&app.callback.as_ref()?.path)),
-        ];
-        check_paths(paths)?;
+        config.check()?;
         let app_hears = config.app.as_ref().is_some_and(|app| app.callback.is_some());
         let bot = config.bot.map(|bot| Bot::new(bot, shelf.clone(), now.clone())).transpose()?.map(Arc::new);
         let app = config.app.map(|app| App::new(app, shelf.clone(), now.clone())).transpose()?.map(Arc::new);
@@ -185,10 +186,19 @@ impl WeCom {
         {
             return Ok(Receipt { external_id: None });
         }
-        match &self.app {
-            Some(app) => app.update_card(task, message).await,
-            None => Ok(Receipt { external_id: None }),
+        let receipt = match &self.app {
+            Some(app) => app.update_card(task, message).await?,
+            None => Receipt { external_id: None },
+        };
+        if receipt.external_id.is_none() && self.stands_by() {
+            return Err(SendError::Throttled { retry_after: CARD_ELSEWHERE });
         }
+        Ok(receipt)
+    }
+
+    /// Whether another instance has the bot's line.
+    fn stands_by(&self) -> bool {
+        self.line_status().is_some_and(|status| status.standby)
     }
 }
 
@@ -220,7 +230,12 @@ impl Channel for WeCom {
         let there = self.surfaces(&message.conversation);
         let rings = !message.mentions.is_empty();
         let mut why: Option<SendError> = None;
-        for way in ways(&message.conversation, rings, wants_card(message), there) {
+        let ways = ways(&message.conversation, rings, wants_card(message), there);
+        if ways.first() == Some(&Way::Bot) && self.stands_by() {
+            // Not by a second way: the line stands, only not here.
+            return Err(SendError::Throttled { retry_after: ELSEWHERE });
+        }
+        for way in ways {
             match self.by(way, message).await {
                 Ok(receipt) => {
                     if rings_after(way, rings, there) {
@@ -237,6 +252,10 @@ impl Channel for WeCom {
             }
         }
         Err(why.unwrap_or_else(|| SendError::Refused { code: 0, text: CANNOT_SPEAK_HERE.to_owned() }))
+    }
+
+    fn card_id(&self, key: &str) -> Option<String> {
+        Some(codec::card::task_id(key))
     }
 
     async fn find(&self, _: &Outgoing, _: Timestamp, _: &HashSet<String>) -> Result<Option<Receipt>, SendError> {
@@ -301,6 +320,22 @@ impl Channel for WeCom {
         lines.extend(self.app.iter().map(|app| app.health()));
         lines.extend(self.robots.iter().map(|robot| robot.health()));
         health::joined(lines)
+    }
+}
+
+impl WeComConfig {
+    /// What can be known to be wrong without opening anything.
+    ///
+    /// # Errors
+    /// Where a key or a path cannot be one, in a sentence for the administrator.
+    pub fn check(&self) -> Result<(), ChannelError> {
+        let mut paths = [None, self.app.as_ref().and_then(|app| Some(&app.callback.as_ref()?.path))];
+        if let Some(BotMode::Callback { token, encoding_aes_key, path }) = self.bot.as_ref().map(|bot| &bot.mode) {
+            CallbackKeys::new(token.expose_secret(), encoding_aes_key.expose_secret(), "")
+                .map_err(|error| ChannelError::Misconfigured(format!("企业微信智能机器人：{error}")))?;
+            paths[0] = Some(path);
+        }
+        check_paths(paths)
     }
 }
 

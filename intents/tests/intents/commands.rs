@@ -338,6 +338,18 @@ fn arguments_are_taken_apart() {
     assert_eq!(command("暂停提醒 3 2小时", &lead()).word.as_deref(), Some("2小时"));
     assert_eq!(command("暂停提醒 2小时", &lead()).ticket, None);
 
+    for (typed, word) in [
+        ("换班 李工 明天", "明天"),
+        ("换班 李工 周六", "周六"),
+        ("换班 李工 2026-10-15", "2026-10-15"),
+        ("换班 10月3日 李工", "10月3日"),
+    ] {
+        let swap = command(typed, &engineer());
+        assert_eq!((swap.people, swap.word.as_deref()), (vec!["李工".to_owned()], Some(word)), "{typed}");
+    }
+    assert_eq!(command("值班 明天", &engineer()).word.as_deref(), Some("明天"));
+    assert_eq!(command("明天谁值班", &engineer()).word.as_deref(), Some("明天"));
+    assert_eq!(command("换班 李工", &engineer()).word, None);
     let swap = command("换班 @李工 10月3日", &engineer());
     assert_eq!((swap.people, swap.word.as_deref()), (vec!["李工".to_owned()], Some("10月3日")));
 

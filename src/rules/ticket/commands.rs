@@ -57,6 +57,7 @@ impl Stepping<'_> {
             Event::Delivered { proof, other_way } => self.delivered(proof, *other_way),
             Event::Bounced { proof, cause } => self.bounced(proof, cause),
             Event::Alarm => self.alarm(),
+            Event::HoldBack { until } => self.hold_back(*until),
             Event::CalendarChanged => self.recompute(),
         }
         Ok(())
@@ -568,6 +569,12 @@ impl Stepping<'_> {
         self.tell_both(Kind::Closed, text);
         if self.ticket.engineer.is_some() {
             self.tell(Audience::Role(Role::Engineer), Kind::Closed, text);
+        } else {
+            // The card there still asks for somebody to claim it.
+            self.tell(Audience::Engineers, Kind::Closed, text);
+        }
+        if !self.ticket.leads_reached.is_empty() {
+            self.tell(Audience::Role(Role::Lead), Kind::Closed, text);
         }
         Ok(())
     }

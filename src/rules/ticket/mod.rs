@@ -416,6 +416,11 @@ pub enum Event {
     },
     /// Time has come.
     Alarm,
+    /// A maintenance window covers the ticket: warnings that are due wait for its end. Breaks and reports do not.
+    HoldBack {
+        /// The end of the window.
+        until: Timestamp,
+    },
     /// The contract's calendar changed: open due times are computed again.
     CalendarChanged,
 }
@@ -503,6 +508,9 @@ pub struct About {
     pub late_ms: i64,
     /// What the notice would be called alone.
     pub kind: Kind,
+    /// Held back (muted, a maintenance window) beyond the instant the step is for.
+    #[serde(default)]
+    pub deferred: bool,
 }
 
 impl Ticket {

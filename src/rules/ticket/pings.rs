@@ -32,6 +32,13 @@ pub struct Ping {
     /// Whether its first word is never held back: a break, or the telling of a major emergency.
     #[serde(default)]
     pub urgent: bool,
+    /// The end of a maintenance window that holds it back.
+    #[serde(default)]
+    pub held_until: Option<Timestamp>,
+}
+
+fn gap(from: Timestamp, to: Timestamp) -> i64 {
+    to.as_millisecond() - from.as_millisecond()
 }
 
 impl Ticket {
@@ -41,7 +48,7 @@ impl Ticket {
         if ping.urgent && ping.fired == 0 {
             return Some(at);
         }
-        let muted = self.muted_until.filter(|until| *until > at);
+        let muted = self.muted_until.max(ping.held_until).filter(|until| *until > at);
         // An acknowledgement answers what was said; a step that has not spoken yet is news.
         let quiet = self
             .quiet
@@ -90,6 +97,7 @@ impl Stepping<'_> {
                     fired: 0,
                     at,
                     urgent: matches!(step.at, Point::Broken | Point::AfterBroken(_)),
+                    held_until: None,
                 });
             }
         }
@@ -119,6 +127,7 @@ impl Stepping<'_> {
                         fired: 0,
                         at: Some(self.now),
                         urgent: true,
+                        held_until: None,
                     });
                 }
             }
@@ -179,10 +188,11 @@ impl Stepping<'_> {
             let promise = commitment.and_then(|id| self.ticket.commitments.iter().find(|c| c.id == id));
             let (promise, due_at) = (promise.map(|c| c.promise), promise.and_then(|c| c.due_at));
             let ping = &mut self.ticket.pings[index];
+            let deferred = ping.at.is_some_and(|planned| gap(planned, now) > LATE_AFTER_MS);
             ping.fired += 1;
             ping.at = (ping.fired <= escalation.repeats).then(|| now + every);
             let (round, first) = (ping.fired, ping.fired == 1);
-            let late_ms = now.as_millisecond() - rings.as_millisecond();
+            let late_ms = gap(rings, now);
             let about = About {
                 commitment: promise,
                 step: step.clone(),
@@ -195,6 +205,7 @@ impl Stepping<'_> {
                     Point::Broken => Kind::Broken,
                     Point::Start | Point::AfterBroken(_) => Kind::Escalation,
                 },
+                deferred,
             };
             self.fact_with(
                 "escalated",
@@ -221,6 +232,23 @@ impl Stepping<'_> {
                 .find(|kind| about.iter().any(|a| a.kind == *kind))
                 .unwrap_or(Kind::Escalation);
             self.tells.push(Tell { to: Audience::Role(role), kind, text: String::new(), about, proof: None });
+        }
+    }
+
+    /// Warnings that are due wait until then: what nobody was told is neither recorded as told nor used up.
+    pub(super) fn hold_back(&mut self, until: Timestamp) {
+        let terms = self.terms;
+        let warns =
+            |id: &str| terms.profile.escalation.steps.iter().any(|s| s.id == id && matches!(s.at, Point::Percent(_)));
+        let due: Vec<usize> = (0..self.ticket.pings.len())
+            .filter(|index| warns(&self.ticket.pings[*index].step))
+            .filter(|index| self.ticket.rings_at(&self.ticket.pings[*index]).is_some_and(|at| at <= self.now))
+            .collect();
+        for index in &due {
+            self.ticket.pings[*index].held_until = Some(until);
+        }
+        if !due.is_empty() {
+            self.fact_with("held_back", "计划维护期间的提醒推迟到维护结束", json!({ "until": until.to_string() }));
         }
     }
 

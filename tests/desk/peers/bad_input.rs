@@ -1,7 +1,7 @@
 //! What should not come in and does. Each has a clear end, nothing is lost, nothing else stops.
 
 use zhishou::desk::{Desk, Parts, Wording};
-use zhishou_adapters::{Attachment, InboxError};
+use zhishou_adapters::Attachment;
 use zhishou_fakes::onebot::Dialect;
 
 use super::conversation::{AGENCY, ENGINEERS, WANG, Wire, World, ZHANG, qq};
@@ -18,14 +18,29 @@ async fn still_serves(world: &mut World, number: u32) {
 }
 
 #[tokio::test]
-async fn ten_megabytes_are_refused_with_a_reason_and_not_stored() {
+async fn ten_megabytes_are_refused_with_a_reason_told_once_and_not_stored() {
     let store = zhishou::store::Store::in_memory().await.expect("a database in memory");
-    let desk = support::open(&store, &support::clock(), vec![Tape::new()], 1).await;
-    let refused = desk.receive(inbound("group:20001", "40001", "m1", &"啊".repeat(TEN_MB / 3))).await;
-    assert!(matches!(&refused, Err(InboxError::Refused(why)) if why.contains("过长")), "{refused:?}");
-    desk.receive(inbound("group:20001", "40001", "m2", "登记系统打不开了")).await.expect("it is stored");
+    let tape = Tape::new();
+    let desk = support::open(&store, &support::clock(), vec![tape.clone()], 1).await;
+    support::furnish(&desk).await;
+    for id in ["m1", "m2"] {
+        let long = inbound("group:20001", "40001", id, &"啊".repeat(TEN_MB / 3));
+        desk.receive(long).await.expect("it is accounted for");
+        quiet(&desk).await;
+    }
+    let told = tape.texts();
+    assert!(matches!(told.as_slice(), [only] if only.contains("太长")), "{told:?}");
+    let kept = store.inbox_account("", 10).await.expect("the inbox can be read");
+    assert_eq!(kept.len(), 2);
+    for message in &kept {
+        assert_eq!(message.disposition, "refused", "{}", message.why);
+        assert!(message.why.contains("过长"), "{}", message.why);
+        assert!(message.row.body.len() < 100_000, "nothing huge is stored: {}", message.row.body.len());
+    }
+    desk.receive(inbound("group:20001", "40001", "m3", "登记系统打不开了")).await.expect("it is stored");
     quiet(&desk).await;
-    assert_eq!(support::dispositions(&store).await.len(), 1);
+    assert_eq!(support::dispositions(&store).await.last().map(|(_, what, _)| what.as_str()), Some("opened"));
+    support::sound(&store, 3).await;
 }
 
 #[tokio::test]
