@@ -16,6 +16,7 @@ mod health;
 mod intake;
 mod library;
 mod occasion;
+mod refusal;
 mod roster;
 mod said;
 mod shelf;
