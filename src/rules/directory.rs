@@ -292,6 +292,12 @@ pub struct Directory {
     pub default_contract: Option<String>,
 }
 
+/// No channel tells accounts apart by capitals alone: WeCom's userids and mail addresses are the same in either, the others are
+/// figures.
+fn account_key(channel: &str, account: &str) -> String {
+    format!("{channel}:{}", account.to_ascii_lowercase())
+}
+
 impl Directory {
     /// Indexes a people file.
     pub fn new(file: PeopleFile, default_contract: Option<String>) -> Self {
@@ -300,7 +306,7 @@ impl Directory {
             .iter()
             .enumerate()
             .flat_map(|(at, person)| {
-                person.accounts.iter().map(move |(channel, account)| (format!("{channel}:{account}"), at))
+                person.accounts.iter().map(move |(channel, account)| (account_key(channel, account), at))
             })
             .collect();
         let conversations = file.conversation.iter().enumerate().map(|(at, c)| (c.name(), at)).collect();
@@ -314,7 +320,7 @@ impl Directory {
 
     /// The person with this account on this channel.
     pub fn by_account(&self, channel: &str, account: &str) -> Option<&Person> {
-        self.by_account.get(&format!("{channel}:{account}")).map(|at| &self.file.person[*at])
+        self.by_account.get(&account_key(channel, account)).map(|at| &self.file.person[*at])
     }
 
     /// The person with this id.
@@ -386,5 +392,21 @@ impl Directory {
                 && now < window.until
                 && (window.systems.is_empty() || system.is_some_and(|s| window.systems.iter().any(|w| w == s)))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::profile::Profile;
+
+    #[test]
+    fn an_account_is_found_whatever_its_capitals() {
+        let file = PeopleFile::parse(Profile::sample_people(), "people").expect("the sample people");
+        let directory = Directory::new(file, None);
+        for account in ["ZhangGong", "zhanggong", "ZHANGGONG"] {
+            assert_eq!(directory.by_account("wecom", account).map(|p| p.id.as_str()), Some("zhang"), "{account}");
+        }
+        assert!(directory.by_account("qq", "ZhangGong").is_none(), "each channel has its own");
     }
 }
