@@ -63,6 +63,20 @@ async fn unsigned_and_wrongly_signed_events_are_refused() {
 }
 
 #[tokio::test]
+async fn a_posted_event_may_carry_its_token_in_the_query() {
+    for (query, status) in [("?access_token=t0k", 204), ("?access_token=another", 403), ("", 401)] {
+        let qq = FakeOneBot::new(Dialect::NapCat);
+        qq.group("20001", &[("30001", "王科长")]);
+        tls();
+        let api_url = qq.serve_http("").await;
+        let it = run(impatient(Transport::Http { api_url, path: "/onebot/events".to_owned() })).await;
+        qq.post_events_to(&format!("http://{}/onebot/events{query}", it.address));
+        qq.say("20001", "30001", "报修").await;
+        assert_eq!(qq.posted(), [status], "{query}");
+    }
+}
+
+#[tokio::test]
 async fn the_same_event_over_two_channels_has_the_same_id() {
     let qq = FakeOneBot::new(Dialect::NapCat).token("t0k").secret("s3cret-维护群");
     qq.group("20001", &[("30001", "王科长")]);

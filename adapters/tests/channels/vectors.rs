@@ -47,6 +47,25 @@ fn inspecting_a_captured_callback_says_whether_it_is_genuine() {
 }
 
 #[test]
+fn a_capture_with_its_token_in_the_query_is_genuine_and_with_another_is_not() {
+    let body = json!({ "time": 1, "self_id": 1, "post_type": "meta_event", "meta_event_type": "lifecycle", "sub_type": "enable" });
+    for (query, genuine) in [
+        (json!("access_token=t0k"), true),
+        (json!("?x=1&access_token=t%30k"), true),
+        (json!({ "access_token": "t0k" }), true),
+        (json!("access_token=another"), false),
+        (json!(""), false),
+    ] {
+        let raw = json!({ "method": "POST", "path": "/", "query": query, "headers": {}, "body": body });
+        let seen = inspect(&raw, InspectKeys { channel: "qq", secret: None, token: Some("t0k") });
+        assert_eq!(seen["verified"], genuine, "{query}: {seen}");
+    }
+    // Where a secret is set a token is no signature.
+    let raw = json!({ "query": "access_token=t0k", "headers": {}, "body": body });
+    assert_eq!(inspect(&raw, InspectKeys { channel: "qq", secret: Some("s"), token: Some("t0k") })["verified"], false);
+}
+
+#[test]
 fn cq_strings_are_read_and_malformed_ones_degrade_to_text() {
     for case in list(&vectors("cq_string")["decode"]) {
         let read = segments_json(case["cq"].as_str().unwrap());

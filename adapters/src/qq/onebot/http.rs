@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use reqwest::Client;
@@ -134,28 +134,29 @@ pub(super) fn routes(hub: Arc<Hub>, path: &str, inbox: Arc<dyn Inbox>) -> Router
 }
 
 /// Whether a posted event comes from our implementation. `secret` signs; where only a token is set, NapCat signs with
-/// it and others may send it as a bearer.
+/// it and others may send it as a bearer or, as OneBot 11 allows, as `access_token` in the query.
 pub(super) fn admit(
     secret: Option<&str>,
     token: Option<&str>,
     signature: Option<&str>,
     authorization: Option<&str>,
+    query: Option<&str>,
     body: &[u8],
 ) -> Access {
     let Some(key) = secret.or(token) else { return Access::Granted };
     match signature {
         Some(signature) if verify(key, body, signature) => Access::Granted,
         Some(_) => Access::Wrong,
-        None if secret.is_none() => access(token, authorization, None),
+        None if secret.is_none() => access(token, authorization, query),
         None => Access::Missing,
     }
 }
 
-async fn posted(State(Door { hub, inbox }): State<Door>, headers: HeaderMap, body: Bytes) -> Response {
+async fn posted(State(Door { hub, inbox }): State<Door>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let secret = hub.config.secret.as_ref().map(ExposeSecret::expose_secret);
     let token = hub.config.access_token.as_ref().map(ExposeSecret::expose_secret);
-    match admit(secret, token, header("x-signature"), header("authorization"), &body) {
+    match admit(secret, token, header("x-signature"), header("authorization"), uri.query(), &body) {
         Access::Granted => {}
         Access::Missing => return (StatusCode::UNAUTHORIZED, "缺少签名 X-Signature").into_response(),
         Access::Wrong => return (StatusCode::FORBIDDEN, "签名不正确，请核对 secret").into_response(),

@@ -41,7 +41,8 @@ pub fn inspect(raw: &Value, keys: InspectKeys<'_>) -> Value {
         let admitted = if body.is_empty() && header("upgrade").is_some() {
             access(keys.token, header("authorization"), query.as_deref())
         } else {
-            admit(keys.secret, keys.token, header("x-signature"), header("authorization"), body.as_bytes())
+            let (signature, bearer) = (header("x-signature"), header("authorization"));
+            admit(keys.secret, keys.token, signature, bearer, query.as_deref(), body.as_bytes())
         };
         let checkable = keys.secret.or(keys.token).is_some();
         out.insert("verified".to_owned(), if checkable { (admitted == Access::Granted).into() } else { Value::Null });
