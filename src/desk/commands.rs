@@ -214,9 +214,18 @@ impl Batch<'_> {
             CommandName::Resolve => Event::Resolve { text },
             CommandName::Close => Event::Close { text },
             CommandName::Reopen => Event::Reopen { text },
+            // The engineer's reminders are the engineer's to quiet.
+            CommandName::Ack if self.awaits_lead(message, key) => {
+                return Ok(self.ack_without_reminder(message, Some(key)));
+            }
             CommandName::Ack => Event::Acknowledge,
             CommandName::ConfirmReport if message.speaker == Speaker::Lead => Event::AcknowledgeReport,
-            CommandName::ConfirmReport if !message.is_staff() => Event::Confirm,
+            CommandName::ConfirmReport if !message.is_staff() => {
+                if self.ticket(key).is_none_or(|t| t.requester.id != message.actor.id) {
+                    return self.second(message, key, "确认已解决").await;
+                }
+                Event::Confirm
+            }
             CommandName::ConfirmReport => {
                 let words = self.words("refusal.lead", json!({ "command": "确认" }));
                 self.reply(message, Said::new(Kind::Refusal, words));
@@ -368,7 +377,7 @@ impl Batch<'_> {
             .map(|(key, _)| key.clone())
             .collect();
         if keys.is_empty() {
-            return Ok(self.ack_without_reminder(message));
+            return Ok(self.ack_without_reminder(message, None));
         }
         for key in &keys {
             // One that has ended meanwhile has no reminders to quiet.
@@ -377,21 +386,6 @@ impl Batch<'_> {
         let words = self.quieted(message, &keys);
         self.say_status(message, keys.first(), &words);
         Ok(commanded(&keys[0], "收到"))
-    }
-
-    /// 收到 from a lead who was asked for 确认 meets nothing, and he must not believe that it does.
-    fn ack_without_reminder(&mut self, message: &Message) -> Outcome {
-        let reported = |t: &Ticket| {
-            t.leads_reached.contains(&message.actor.id)
-                && t.commitments.iter().any(|c| c.promise == Promise::Report && c.is_unsettled())
-        };
-        let key = self.tickets().find(|(_, t)| message.may_see(t) && reported(t)).map(|(key, _)| key.clone());
-        let Some(key) = key.filter(|_| message.speaker == Speaker::Lead) else {
-            return Outcome::new(Disposition::Noted, None, "收到，没有待回应的提醒；");
-        };
-        let words = self.words("ask.confirm", json!({ "n": self.shown_number(message, &key) }));
-        self.reply(message, Said::new(Kind::Ask, words));
-        Outcome::new(Disposition::Asked, Some(key), "负责人回复收到，请其确认；")
     }
 
     async fn merge(&mut self, message: &Message, command: &Command) -> Result<Outcome, DeskError> {

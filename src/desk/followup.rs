@@ -43,8 +43,8 @@ impl Batch<'_> {
             }
             FollowUp::Confirm => match pick(self, &|t| t.state == State::Resolved) {
                 // Somebody whose ticket was merged into it speaks for himself: only who opened it closes it by a word.
-                Some(key) if self.ticket(&key).is_some_and(|t| t.co_requesters.contains(&message.actor.id)) => {
-                    self.append(message, &key, text).await
+                Some(key) if self.ticket(&key).is_some_and(|t| t.requester.id != message.actor.id) => {
+                    self.second(message, &key, text).await
                 }
                 Some(key) => {
                     self.put_event(message, &key, &Event::Confirm).await?;
@@ -95,6 +95,27 @@ impl Batch<'_> {
 
     async fn put_event(&mut self, message: &Message, key: &TicketKey, event: &Event) -> Result<bool, DeskError> {
         Ok(self.decide(key, event, &message.actor, Some(&message.issuer)).await?.is_ok())
+    }
+
+    /// A word that it is solved from somebody who did not open the ticket: from who asked the same it is kept and thanked for,
+    /// from anybody else only thanked for. Only the opener's closes.
+    pub(super) async fn second(
+        &mut self,
+        message: &Message,
+        key: &TicketKey,
+        text: &str,
+    ) -> Result<Outcome, DeskError> {
+        let n = self.shown_number(message, key);
+        let no = if n.contains('-') { n } else { format!("#{n}") };
+        if !self.ticket(key).is_some_and(|t| message.owns(t)) {
+            let words = self.words("refusal.confirm", json!({ "no": no }));
+            self.reply(message, Said::new(Kind::Refusal, words));
+            return Ok(Outcome::new(Disposition::Refused, Some(key.clone()), "由提出人确认；"));
+        }
+        let outcome = self.append(message, key, text).await?;
+        let words = self.words("status.seconded", json!({ "no": no }));
+        self.say_status(message, Some(key), &words);
+        Ok(Outcome { why: "表示已解决，等提出人确认；".to_owned(), ..outcome })
     }
 
     pub(super) async fn append(

@@ -3,6 +3,7 @@
 //! inbox → route → decide → one transaction → outbox. Everything that changes a ticket goes through `batch::Batch`, so
 //! chat, alarms, deliveries and the console have the same rules and the same record.
 
+mod acknowledge;
 mod batch;
 mod binding;
 mod card;

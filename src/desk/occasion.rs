@@ -107,7 +107,7 @@ pub fn occasion(terms: &Terms, ticket: &Ticket, now: Timestamp, several: bool, s
         "category": ticket.category.as_deref().and_then(|id| profile.category(id)).map(|c| c.name.clone()),
         "severity": severity,
         "assumed": ticket.severity_assumed,
-        "words": whole_words(&ticket.severity_words).join("、"),
+        "words": quoted_words(&ticket.severity_words),
         "major": ticket.is_major(terms),
         "state": ticket.state.zh(),
         "requester": ticket.requester.name,
@@ -130,13 +130,12 @@ pub fn occasion(terms: &Terms, ticket: &Ticket, now: Timestamp, several: bool, s
     }
 }
 
-/// Words without those that are part of another: `登记系统` says `登记` too.
-fn whole_words(words: &[String]) -> Vec<&str> {
-    words
-        .iter()
-        .filter(|word| !words.iter().any(|other| other != *word && other.contains(word.as_str())))
-        .map(String::as_str)
-        .collect()
+/// The words that decided the severity, quoted: none that is part of another (`登记系统` says `登记` too), and none of one
+/// character (都, 全), which decides nothing by itself.
+fn quoted_words(words: &[String]) -> String {
+    let whole = |word: &&String| !words.iter().any(|other| other != *word && other.contains(word.as_str()));
+    let whole = words.iter().filter(whole).filter(|word| word.chars().nth(1).is_some());
+    whole.map(|word| format!("「{word}」")).collect::<Vec<_>>().concat()
 }
 
 /// The promises and steps a notice is about, each promise once.
@@ -170,4 +169,21 @@ pub fn about_json(terms: &Terms, about: &[About], now: Timestamp) -> Value {
         }));
     }
     Value::Array(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted_words;
+
+    #[test]
+    fn the_basis_of_a_severity_quotes_whole_words_and_no_loose_character() {
+        for (heard, quoted) in [
+            (&["登记", "打不开", "大厅", "都"][..], "「登记」「打不开」「大厅」"),
+            (&["登记", "登记系统", "瘫痪了"][..], "「登记系统」「瘫痪了」"),
+            (&["都"][..], ""),
+        ] {
+            let heard: Vec<String> = heard.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(quoted_words(&heard), quoted, "{heard:?}");
+        }
+    }
 }

@@ -132,10 +132,17 @@ impl Batch<'_> {
             Audience::Engineers => {
                 let conversations = self.engineers_conversations(&terms.id);
                 if conversations.is_empty() {
-                    self.speak_to_role(terms, key, &ticket, tell, Role::Engineer);
+                    // How a ticket stands is told to those it concerns by name.
+                    if !matches!(tell.kind, Kind::Claimed | Kind::Assigned) {
+                        self.speak_to_role(terms, key, &ticket, tell, Role::Engineer);
+                    }
                 } else {
+                    let there = issuer.is_some_and(|issuer| conversations.contains(&issuer.conversation));
                     for conversation in conversations {
-                        if ticket.hearers().all(|hearer| hearer != conversation) {
+                        // Where the command was given it is confirmed; of a claim among the engineers no more is said.
+                        let here = issuer.is_some_and(|issuer| issuer.conversation == conversation);
+                        let confirmed = (tell.kind == Kind::Claimed && there) || (tell.kind == Kind::Assigned && here);
+                        if !confirmed && ticket.hearers().all(|hearer| hearer != conversation) {
                             let said = self.staff_words(terms, key, &ticket, tell, false, None);
                             self.say(&conversation, said);
                         }
@@ -163,6 +170,10 @@ impl Batch<'_> {
         for (at, hearer) in hearers.iter().enumerate() {
             // A caller whom no message can reach has a conversation on no channel: the engineer calls back.
             if !self.reachable(hearer) {
+                continue;
+            }
+            // One mark is asked for, from who opened the ticket.
+            if tell.kind == Kind::Survey && at > 0 {
                 continue;
             }
             let kind = self.kind_of(hearer);

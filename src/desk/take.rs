@@ -329,7 +329,8 @@ impl Batch<'_> {
             Intent::Request if message.is_staff() => self.staff_talk(message, text).await,
             Intent::Request => self.request(message, text, routing).await,
             Intent::Greeting if message.inbound.addressed || message.place.private => {
-                let text = self.words("ask.what", json!({}));
+                let entry = if message.is_staff() { "ask.staff" } else { "ask.what" };
+                let text = self.words(entry, json!({ "name": message.actor.name }));
                 self.reply(message, Said::new(Kind::Ask, text));
                 Ok(Outcome::new(Disposition::Asked, None, "打招呼，请对方说明问题；"))
             }

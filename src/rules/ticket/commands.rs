@@ -122,7 +122,7 @@ impl Stepping<'_> {
             self.fact("claimed", "");
             self.meet(Promise::Respond, self.now, "工程师认领");
             self.engineer_acted();
-            self.tell_both(Kind::Claimed, "");
+            self.tell_claimed();
             return Ok(());
         }
         if let Some(engineer) = &self.ticket.engineer {
@@ -137,8 +137,14 @@ impl Stepping<'_> {
         self.ticket.claimed_at = Some(self.now);
         self.fact("claimed", "");
         self.meet(Promise::Respond, self.now, "工程师认领");
-        self.tell_both(Kind::Claimed, "");
+        self.tell_claimed();
         Ok(())
+    }
+
+    /// Also where the card still says 请认领.
+    fn tell_claimed(&mut self) {
+        self.tell_both(Kind::Claimed, "");
+        self.tell(Audience::Engineers, Kind::Claimed, "");
     }
 
     fn take(&mut self, engineer: Actor) {
@@ -172,6 +178,7 @@ impl Stepping<'_> {
         self.fact_with("assigned", "", json!({ "to": to.id, "name": to.name }));
         // Being handed a ticket is no claim: `respond` runs on until the engineer says a word of his own.
         self.tell_both(Kind::Assigned, &to.name);
+        self.tell(Audience::Engineers, Kind::Assigned, &to.name);
         self.tell(Audience::Person(to.id.clone()), Kind::Assigned, &to.name);
         Ok(())
     }
@@ -710,9 +717,9 @@ impl Stepping<'_> {
         }
         let again = self.ticket.rating.replace((score, text.to_owned())).is_some();
         self.fact_with("evaluated", text, json!({ "score": score, "again": again }));
-        if self.ticket.state == State::Resolved {
-            let who = if self.by_asker() { "提出人" } else { self.by.name.as_str() };
-            self.close(&format!("{who}已评价"), false);
+        // A mark from somebody else (who asked the same, the customer) confirms nothing.
+        if self.ticket.state == State::Resolved && self.by.id == self.ticket.requester.id {
+            self.close("提出人已评价", false);
         }
         self.tell(Audience::Issuer, Kind::Status, "感谢您的评价");
         Ok(())
