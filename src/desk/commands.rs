@@ -358,7 +358,7 @@ impl Batch<'_> {
         } else {
             ""
         };
-        format!("好的，{} 本次提醒不再重复{later}。", numbers.join("、"))
+        format!("好的，{} 暂时不再重复提醒{later}。", numbers.join("、"))
     }
 
     // ---------------------------------------------------------------- several tickets
