@@ -7,7 +7,6 @@
 
 pub mod codec;
 
-// W1's modules (callback, token, app, robot, inspect):
 pub mod api;
 pub mod app;
 pub mod callback;
@@ -17,7 +16,6 @@ mod parts;
 pub mod robot;
 pub mod token;
 
-// W2's modules (health, session, socket, bot):
 pub mod choose;
 pub mod health;
 pub mod memory;

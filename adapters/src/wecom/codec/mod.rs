@@ -1,6 +1,5 @@
 //! The pure part of WeCom: no socket, no clock, no randomness. Bytes, XML and JSON in, values out.
 
-// W1's modules (crypto, envelope, xml, app_event, errcode, split):
 pub mod app_event;
 pub mod crypto;
 pub mod envelope;
@@ -8,7 +7,6 @@ pub mod errcode;
 pub mod split;
 pub mod xml;
 
-// W2's modules (frame, bot_body, card, markdown, mention):
 pub mod bot_body;
 pub mod card;
 pub mod card_rules;

@@ -1,6 +1,5 @@
 //! WeChat Work: bot, app and robots.
 
-// W1's:
 mod app;
 mod app_cards;
 mod app_hears;
@@ -11,7 +10,6 @@ mod office;
 mod robot;
 mod vectors;
 
-// W2's:
 mod bot;
 mod bot_cards;
 mod callback_mode;
