@@ -46,7 +46,7 @@ struct Lane {
     rows: Vec<OutboxRow>,
     /// The platform's ids that already stand for other messages here; only filled where something is looked for.
     taken: HashSet<String>,
-    /// Stands behind what is said once more because nobody can look whether it arrived.
+    /// Stands behind what is said once more because nobody can look whether it arrived; filled as `taken` is.
     again: String,
 }
 
@@ -101,14 +101,14 @@ impl Desk {
                 continue;
             }
             let channel = row.conversation.split_once(':').and_then(|(id, _)| self.channels.get(id)).cloned();
-            let again = self.wording.say("outbox.again", json!({}));
-            lanes.push(Lane { channel, rows: vec![row], taken: HashSet::new(), again });
+            lanes.push(Lane { channel, rows: vec![row], taken: HashSet::new(), again: String::new() });
         }
         for lane in &mut lanes {
             // Words said twice look alike on the platform: one that another row stands for is not the one looked for.
             let looked_for = lane.rows.iter().filter(|row| row.state == OutboxState::Looking);
             if let Some(since) = looked_for.map(|row| row.created_at_ms).min() {
                 lane.taken.extend(self.store.outbox_taken(&lane.rows[0].conversation, since).await?);
+                lane.again = self.wording.say("outbox.again", json!({}));
             }
         }
         Ok(lanes)

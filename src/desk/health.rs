@@ -70,12 +70,13 @@ impl Desk {
 
     /// Keeps it written down until `stop`; what has stopped is healthy no longer.
     pub async fn run_health_watch(&self, stop: CancellationToken) {
-        let (mut written, mut looks) = (Vec::new(), 0);
+        let (mut written, mut looks, mut believed_until) = (Vec::new(), 0, i64::MIN);
         loop {
             let (health, now) = (self.health(), self.now().as_millisecond());
-            if health != written || looks == EVERY {
+            // A sandbox's clock may have been moved past what is believed.
+            if health != written || looks == EVERY || now >= believed_until {
                 match self.report(&health, now + BELIEVED_MS).await {
-                    Ok(()) => (written, looks) = (health, 0),
+                    Ok(()) => (written, looks, believed_until) = (health, 0, now + BELIEVED_MS),
                     Err(error) => tracing::warn!(%error, "how the channels are could not be written down"),
                 }
             }
