@@ -79,7 +79,7 @@ fn message(n: usize, now: Timestamp) -> Inbound {
         addressed: false,
         mentions: Vec::new(),
         recovered: false,
-        press: None,
+        ..Inbound::default()
     }
 }
 

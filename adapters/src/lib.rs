@@ -6,8 +6,10 @@
 mod message;
 mod shelf;
 
+pub mod mail;
 pub mod media;
 pub mod qq;
+pub mod sms;
 pub mod wecom;
 
 pub use message::{

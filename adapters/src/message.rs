@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A message as a channel heard it. `conversation` and `sender` are in the channel's own terms, without the channel's
 /// id: `group:20001`, `user:10001`; the sender is the bare account (`10001`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inbound {
     /// The id of the channel in the configuration (`qq`).
     pub channel: String,
@@ -50,6 +50,21 @@ pub struct Inbound {
     /// Set where this is a pressed button and not a text.
     #[serde(default)]
     pub press: Option<Press>,
+    /// What a message of ours was about that this one answers: [`Outgoing::about`], given back where the channel can prove
+    /// that the id it was found in is one we made.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// Why this was written by a machine (an out-of-office note, a list), in words for people. It is recorded, and
+    /// neither answered nor taken as anybody's word.
+    #[serde(default)]
+    pub automatic: Option<String>,
+    /// Why it may have been written by somebody else than it says, in words for people. Nothing that needs a right is done
+    /// on such a message.
+    #[serde(default)]
+    pub doubt: Option<String>,
+    /// What was cut from the text: quotation and signature. Kept for the record.
+    #[serde(default)]
+    pub cut: Option<String>,
 }
 
 /// A button that was pressed on a message of ours.
@@ -124,6 +139,17 @@ pub enum Event {
         /// Its plain text.
         text: String,
     },
+    /// A message of ours that the platform had taken did not arrive after all.
+    Bounced {
+        /// Conversation it was sent to, as in [`Outgoing::conversation`].
+        conversation: String,
+        /// [`Receipt::external_id`] of it.
+        external_id: String,
+        /// Whether trying again later is useless.
+        permanent: bool,
+        /// Why, in words for people, with nothing secret in them.
+        why: String,
+    },
 }
 
 /// Where channels hand in what they hear.
@@ -188,6 +214,13 @@ pub struct Outgoing {
     /// where [`Capabilities::edits`]; a channel that can no longer edit the card takes it and says nothing.
     #[serde(default)]
     pub updates: Option<String>,
+    /// What it is about, as one word (a ticket's key): a channel with threads keeps one thread for each, and gives it back
+    /// in [`Inbound::about`].
+    #[serde(default)]
+    pub about: Option<String>,
+    /// Whether a person wrote these words (an engineer's progress), and not the desk by itself.
+    #[serde(default)]
+    pub by_person: bool,
 }
 
 /// A button on a card, and the command a person may type instead.

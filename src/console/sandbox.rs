@@ -320,7 +320,7 @@ async fn say(State(console): Shared, Json(saying): Json<Saying>) -> Response {
             addressed: mention,
             mentions: Vec::new(),
             recovered: false,
-            press: None,
+            ..Inbound::default()
         },
     )
     .await
@@ -348,6 +348,7 @@ async fn press(State(console): Shared, Json(pressing): Json<Pressing>) -> Respon
             mentions: Vec::new(),
             recovered: false,
             press: Some(Press { on: pressing.message, action: pressing.action }),
+            ..Inbound::default()
         },
     )
     .await

@@ -199,6 +199,10 @@ impl Inbox for Desk {
                 self.mail.notify_one();
                 Ok(())
             }
+            Event::Bounced { conversation, external_id, permanent, why } => {
+                tracing::warn!(channel, conversation, external_id, permanent, why, "a message did not arrive");
+                Ok(())
+            }
             Event::Online(online) => {
                 tracing::warn!(channel, online, "the account's state has changed");
                 self.mail.notify_one();

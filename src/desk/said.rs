@@ -128,6 +128,8 @@ impl Said {
             reply_account: self.reply_to.as_ref().map(|(_, account)| account.clone()),
             short: self.short.clone(),
             updates: self.updates.clone(),
+            about: self.ticket.as_ref().map(TicketKey::text),
+            by_person: false,
         }
     }
 }

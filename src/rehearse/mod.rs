@@ -187,7 +187,7 @@ impl Play {
                     addressed: saying.mention,
                     mentions: Vec::new(),
                     recovered: false,
-                    press: None,
+                    ..Inbound::default()
                 };
                 self.receive(inbound, line.number).await
             }
@@ -209,6 +209,7 @@ impl Play {
                     mentions: Vec::new(),
                     recovered: false,
                     press: Some(Press { on, action: pressing.press.action.clone() }),
+                    ..Inbound::default()
                 };
                 self.receive(inbound, line.number).await
             }

@@ -3,6 +3,7 @@
 mod browser;
 mod clock;
 mod laws;
+mod mail;
 mod peers;
 mod rehearse;
 mod store;

@@ -1,5 +1,7 @@
 //! Stand-in platforms for tests. They speak the wire, refuse what the real ones refuse, and share no codec with the
 //! adapters, so that a mistake there is not repeated here.
 
+pub mod mail;
 pub mod onebot;
+pub mod sms;
 pub mod wecom;

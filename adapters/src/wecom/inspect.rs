@@ -204,6 +204,6 @@ fn blank(
         addressed: true,
         mentions: Vec::new(),
         recovered: false,
-        press: None,
+        ..Inbound::default()
     }
 }

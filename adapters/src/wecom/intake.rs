@@ -170,7 +170,7 @@ impl Intake {
             addressed: true,
             mentions: Vec::new(),
             recovered: false,
-            press: None,
+            ..Inbound::default()
         }))
     }
 
@@ -199,6 +199,7 @@ impl Intake {
             mentions: Vec::new(),
             recovered: false,
             press: Some(Press { on: press.task, action }),
+            ..Inbound::default()
         })))
     }
 

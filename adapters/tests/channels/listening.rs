@@ -167,7 +167,11 @@ fn in_group(event: &Event) -> bool {
         Event::Recalled { conversation, .. } | Event::Muted { conversation, .. } | Event::Left { conversation } => {
             conversation == "group:20001"
         }
-        Event::Message(_) | Event::Joined { .. } | Event::Online(_) | Event::OwnMessage { .. } => false,
+        Event::Message(_)
+        | Event::Joined { .. }
+        | Event::Online(_)
+        | Event::OwnMessage { .. }
+        | Event::Bounced { .. } => false,
     }
 }
 

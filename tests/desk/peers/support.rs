@@ -136,7 +136,7 @@ pub fn inbound(conversation: &str, sender: &str, id: &str, text: &str) -> Inboun
         addressed: false,
         mentions: Vec::new(),
         recovered: false,
-        press: None,
+        ..Inbound::default()
     }
 }
 

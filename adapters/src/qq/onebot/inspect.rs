@@ -126,7 +126,7 @@ fn inbound_of(message: &HeardMessage, channel: &str) -> Inbound {
         addressed: read.addressed,
         mentions: read.mentions,
         recovered: false,
-        press: None,
+        ..Inbound::default()
     }
 }
 
@@ -152,8 +152,8 @@ fn uploaded(upload: Upload, channel: &str) -> Inbound {
         addressed: matches!(upload.scope, Scope::Private(_)),
         mentions: Vec::new(),
         recovered: false,
-        press: None,
         conversation,
+        ..Inbound::default()
     }
 }
 

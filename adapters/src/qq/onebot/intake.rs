@@ -158,7 +158,8 @@ impl Job {
                 | Event::Joined { conversation }
                 | Event::Left { conversation }
                 | Event::Muted { conversation, .. }
-                | Event::OwnMessage { conversation, .. } => conversation.clone(),
+                | Event::OwnMessage { conversation, .. }
+                | Event::Bounced { conversation, .. } => conversation.clone(),
                 Event::Online(_) => String::new(),
             },
         }

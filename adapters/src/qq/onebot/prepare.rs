@@ -100,7 +100,7 @@ async fn message(
         addressed: read.addressed,
         mentions: read.mentions,
         recovered,
-        press: None,
+        ..Inbound::default()
     })))
 }
 
@@ -140,7 +140,7 @@ async fn uploaded(hub: &Arc<Hub>, inbox: &Arc<dyn Inbox>, upload: Upload) -> Opt
         addressed: !in_group,
         mentions: Vec::new(),
         recovered: false,
-        press: None,
+        ..Inbound::default()
     })))
 }
 

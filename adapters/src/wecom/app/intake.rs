@@ -195,6 +195,7 @@ pub fn inbound_of(heard: &HeardApp, channel: &str) -> Option<Inbound> {
         mentions: Vec::new(),
         recovered: false,
         press,
+        ..Inbound::default()
     })
 }
 

@@ -1,0 +1,1 @@
+//! SMS: an operator's gateway, the clouds, an agency's own platform.

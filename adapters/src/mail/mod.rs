@@ -1,0 +1,3 @@
+//! Mail: IMAP in, SMTP out, threads tied to tickets.
+
+pub mod read;

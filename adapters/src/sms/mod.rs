@@ -1,0 +1,1 @@
+//! SMS: the operator's gateway (CMPP), the clouds, and an agency's own platform.

@@ -1,0 +1,1 @@
+//! Mail: reading, threads, servers.

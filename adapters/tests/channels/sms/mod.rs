@@ -1,0 +1,1 @@
+//! SMS: the operator's gateway, the clouds, an agency's own platform.

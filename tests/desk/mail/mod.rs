@@ -1,0 +1,1 @@
+//! Stories over mail: real servers, the whole desk.
