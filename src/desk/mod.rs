@@ -6,6 +6,7 @@
 mod acknowledge;
 mod batch;
 mod binding;
+mod brief;
 mod card;
 mod change;
 mod clockwork;
