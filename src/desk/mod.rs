@@ -6,6 +6,7 @@
 mod acknowledge;
 mod batch;
 mod binding;
+mod bounce;
 mod card;
 mod change;
 mod clockwork;
@@ -15,6 +16,7 @@ mod failure;
 mod followup;
 mod health;
 mod intake;
+mod letter;
 mod library;
 mod occasion;
 mod refusal;
@@ -24,6 +26,9 @@ mod shelf;
 mod speak;
 mod status;
 mod take;
+mod thread;
+mod trust;
+mod undelivered;
 mod wording;
 
 use std::collections::BTreeMap;

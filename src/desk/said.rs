@@ -58,6 +58,12 @@ pub struct Said {
     /// Who pressed which button of that card to have it so.
     #[serde(default)]
     pub pressed: Option<(String, String)>,
+    /// Whether it tells that another message did not arrive: nobody is told of its own failure.
+    #[serde(default)]
+    pub failure: bool,
+    /// Whether it carries words that a person wrote for its reader.
+    #[serde(default)]
+    pub by_person: bool,
 }
 
 impl Said {
@@ -81,6 +87,8 @@ impl Said {
             short: None,
             updates: None,
             pressed: None,
+            failure: false,
+            by_person: false,
         }
     }
 
@@ -109,6 +117,7 @@ impl Said {
                 self.mentions.push(mention);
             }
         }
+        self.by_person |= later.by_person;
         self.about.extend(later.about);
         self.proofs.extend(later.proofs);
         self.reply_to = self.reply_to.take().or(later.reply_to);
@@ -129,7 +138,7 @@ impl Said {
             short: self.short.clone(),
             updates: self.updates.clone(),
             about: self.ticket.as_ref().map(TicketKey::text),
-            by_person: false,
+            by_person: self.by_person,
         }
     }
 }
