@@ -8,6 +8,11 @@ const EMPTY: [&str; 17] = [
     "你好", "您好", "求助", "求助！", "求助信", "无主题", "(无主题)", "（无主题）", "no subject", "(no subject)", "hello",
     "hi", "紧急", "问题", "邮件", "来自手机", "新邮件",
 ];
+/// Words of which a line of courtesy is made.
+const COURTESY: [&str; 22] = [
+    "谢谢", "感谢", "多谢", "辛苦", "收到", "已阅", "知悉", "知道", "明白", "了解", "好的", "麻烦", "各位", "老师", "您", "你", "们", "已",
+    "了", "啊", "thanks", "thank you",
+];
 /// How the first line of a letter ends that only names whom it is for.
 const SALUTES: [&str; 6] = ["：", ":", "，", ",", "！", "!"];
 
@@ -29,6 +34,15 @@ pub(super) fn title(text: &str) -> Option<&str> {
     body.lines().map(str::trim).find(|line| says_something(line) && !is_salute(line)).or(Some(above))
 }
 
+/// Whether a text is thanks or a receipt and nothing else.
+pub(super) fn is_courtesy(text: &str) -> bool {
+    let mut rest = text.to_lowercase();
+    for word in COURTESY {
+        rest = rest.replace(word, "");
+    }
+    !rest.chars().any(char::is_alphanumeric)
+}
+
 fn says_something(line: &str) -> bool {
     line.chars().count() >= SHORTEST && !EMPTY.iter().any(|empty| line.eq_ignore_ascii_case(empty))
 }
@@ -42,7 +56,17 @@ fn is_salute(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{parts, title};
+    use super::{is_courtesy, parts, title};
+
+    #[test]
+    fn thanks_are_courtesy_and_a_matter_is_not() {
+        for text in ["收到，谢谢！", "好的，辛苦各位老师了。", "Thanks!", "已收到", "……"] {
+            assert!(is_courtesy(text), "{text}");
+        }
+        for text in ["谢谢，但是三楼还不行", "收到，截图见附件", "好的，编号是 12", "可以了，谢谢"] {
+            assert!(!is_courtesy(text), "{text}");
+        }
+    }
 
     #[test]
     fn a_letter_is_named_by_its_subject_and_never_by_its_forms_of_politeness() {

@@ -5,6 +5,7 @@ use zhishou_intents::{Band, FollowUp, Intent, Routing};
 
 use super::DeskError;
 use super::batch::{Batch, Disposition};
+use super::letter;
 use super::occasion::shorten;
 use super::take::{Message, Outcome};
 use crate::rules::directory::{ConversationKind, PersonRole};
@@ -164,6 +165,9 @@ impl Batch<'_> {
             }
             Intent::FollowUp(FollowUp::Confirm) if state.is_over() && brief => {
                 Ok(Some(Outcome::new(Disposition::Noted, Some(key), "表示满意，工单已结束；")))
+            }
+            _ if state.is_live() && brief && letter::is_courtesy(text) => {
+                Ok(Some(Outcome::new(Disposition::Noted, Some(key), "只是致谢，没有新内容；")))
             }
             _ if text.trim().is_empty() && message.inbound.attachments.is_empty() => {
                 Ok(Some(Outcome::new(Disposition::Noted, Some(key), "回信没有内容；")))
