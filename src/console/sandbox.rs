@@ -556,6 +556,7 @@ fn fact_zh(kind: &str) -> &str {
         "appended" => "补充",
         "recalled" => "撤回消息",
         "remark" => "备注",
+        "cut_off" => "来信中的引文和签名",
         "escalated" => "提醒",
         "reached" => "送达提出人",
         "lead_reached" => "送达负责人",

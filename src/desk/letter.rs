@@ -1,6 +1,11 @@
 //! What is written as a letter: a line that says what it is about, an empty line, and below it the matter with the forms of
 //! politeness around it.
 
+use zhishou_adapters::Attachment;
+
+/// Name under which a channel attaches a whole letter as it came.
+pub(super) const ORIGINAL: &str = "原始邮件.eml";
+
 /// Shortest line that says something, in characters.
 const SHORTEST: usize = 4;
 /// Lines that say nothing about the matter, as people put them above a letter.
@@ -15,6 +20,11 @@ const COURTESY: [&str; 22] = [
 ];
 /// How the first line of a letter ends that only names whom it is for.
 const SALUTES: [&str; 6] = ["：", ":", "，", ",", "！", "!"];
+
+/// Pictures and files that somebody sent, without the letter itself.
+pub(super) fn enclosed(attachments: &[Attachment]) -> impl Iterator<Item = &Attachment> {
+    attachments.iter().filter(|a| a.name != ORIGINAL)
+}
 
 /// The line above and what stands below it; `None` where the text is no letter.
 pub(super) fn parts(text: &str) -> Option<(&str, &str)> {

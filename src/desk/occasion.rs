@@ -3,7 +3,7 @@
 use jiff::{Timestamp, ZonedDateTime};
 use serde_json::{Map, Value, json};
 
-use super::letter;
+use super::{letter, trust};
 use crate::rules::length::Point;
 use crate::rules::profile::Promise;
 use crate::rules::terms::Terms;
@@ -106,8 +106,8 @@ pub fn occasion(terms: &Terms, ticket: &Ticket, now: Timestamp, several: bool, s
         "no": no,
         "n": if several { no.clone() } else { ticket.number.to_string() },
         "summary": summary(ticket),
-        "images": ticket.attachments.len(),
-        "doubt": ticket.doubt.as_deref().filter(|_| staff),
+        "images": ticket.attachments.iter().filter(|name| *name != letter::ORIGINAL).count(),
+        "doubt": ticket.doubt.as_deref().filter(|why| staff && trust::is_forged(why)),
         "follows": ticket.follows,
         "system": ticket.system.as_deref().and_then(|id| profile.system(id)).map(|s| s.name.clone()),
         "category": ticket.category.as_deref().and_then(|id| profile.category(id)).map(|c| c.name.clone()),

@@ -69,6 +69,11 @@ impl Message {
         self.speaker != Speaker::Requester
     }
 
+    /// Whether a picture or file came with it.
+    pub(super) fn has_enclosures(&self) -> bool {
+        letter::enclosed(&self.inbound.attachments).next().is_some()
+    }
+
     /// When it counts as written: now, or for what was caught up after a gap, when it was.
     pub(super) fn when(&self, now: jiff::Timestamp) -> jiff::Timestamp {
         if self.inbound.recovered { self.inbound.sent_at.min(now) } else { now }
@@ -124,6 +129,7 @@ impl Batch<'_> {
                 return Ok(());
             }
         };
+        let (cut, external_id, sender) = (inbound.cut.clone(), inbound.external_id.clone(), inbound.sender.clone());
         let outcome = match self.meet_sender(inbound, row).await? {
             Ok(message) => match (&message.inbound.automatic, super::intake::cut_from_bytes(&row.body)) {
                 (Some(why), _) => self.by_machine(&message, why).await?,
@@ -132,6 +138,11 @@ impl Batch<'_> {
             },
             Err(outcome) => outcome,
         };
+        if let (Some(key), Some(cut)) = (&outcome.ticket, cut) {
+            let who = self.writer_id(&row.channel, &sender);
+            let by = Actor { id: who, name: sender, channel: row.conversation.clone() };
+            self.keep_cut(key, by, &cut, &external_id).await?;
+        }
         self.dispose(&row.id, outcome.disposition, outcome.ticket.as_ref(), &outcome.why);
         Ok(())
     }
@@ -266,7 +277,7 @@ impl Batch<'_> {
                 Some(Question::Ticket { keys, .. }) => keys.len(),
                 Some(Question::Correction { .. }) | None => 0,
             },
-            has_attachment: !message.inbound.attachments.is_empty(),
+            has_attachment: message.has_enclosures(),
             confirm_reply: matches!(question, Some(Question::Correction { .. })),
             ..Context::default()
         }
@@ -328,12 +339,12 @@ impl Batch<'_> {
         if message.is_staff() {
             return self.staff_talk(message, text).await;
         }
-        if !message.inbound.attachments.is_empty()
+        if message.has_enclosures()
             && let Some(key) = self.own_ticket(message, |t| t.state.is_live())
         {
             return self.append(message, &key, text).await;
         }
-        if text.trim().is_empty() && !message.inbound.attachments.is_empty() {
+        if text.trim().is_empty() && message.has_enclosures() {
             if message.inbound.addressed || message.place.private {
                 let text = self.words("ask.what", json!({}));
                 self.reply(message, Said::new(Kind::Ask, text));

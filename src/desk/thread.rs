@@ -1,6 +1,7 @@
 //! Which ticket a message belongs to before anybody has read it: what it answers, what it quotes, what it names; and what
 //! becomes of a letter in a ticket's thread.
 
+use serde_json::json;
 use zhishou_intents::{Band, FollowUp, Intent, Routing};
 
 use super::DeskError;
@@ -10,13 +11,15 @@ use super::occasion::shorten;
 use super::take::{Message, Outcome};
 use crate::rules::directory::{ConversationKind, PersonRole};
 use crate::rules::organisation::same_organisation;
-use crate::rules::ticket::{Event, State, Ticket};
+use crate::rules::ticket::{Actor, Event, Fact, State, Ticket};
 use crate::store::TicketKey;
 
 /// Mergers that are followed before a ticket is taken as it is.
 const MERGERS: usize = 8;
 /// How much of a machine's or a stranger's words goes into the record, in characters; the whole stays in the inbox.
 const REMARK: usize = 500;
+/// How much of what was cut off goes into the record, in characters; the whole stays in the inbox.
+const CUT: usize = 16_000;
 /// Longest text that can be thanks and nothing else, in characters.
 const THANKS: usize = 40;
 
@@ -123,6 +126,24 @@ impl Batch<'_> {
         Ok(Outcome::new(Disposition::Noted, key, format!("不是人写的（{why}），不作答；")))
     }
 
+    /// What was cut off a letter before it was read stays readable in the record of its ticket.
+    pub(super) async fn keep_cut(
+        &mut self,
+        key: &TicketKey,
+        by: Actor,
+        cut: &str,
+        message: &str,
+    ) -> Result<(), DeskError> {
+        let text = cut.trim();
+        if text.is_empty() {
+            return Ok(());
+        }
+        let text: String = text.chars().take(CUT).collect();
+        let fact = Fact { kind: "cut_off", by, at: self.now, text, data: json!({ "message": message }) };
+        self.record(&key.contract, key.number, &fact).await?;
+        Ok(())
+    }
+
     /// Puts a note on a ticket that changes nothing else about it.
     async fn remark(&mut self, message: &Message, key: &TicketKey, text: &str, tell: bool) -> Result<(), DeskError> {
         let event = Event::Remark { text: text.to_owned(), tell };
@@ -153,7 +174,7 @@ impl Batch<'_> {
             self.remark(message, &key, &note, true).await?;
             return Ok(Some(Outcome::new(Disposition::Noted, Some(key), "不相识的人回复了工单的来信，转告工程师；")));
         }
-        let brief = text.chars().count() <= THANKS && message.inbound.attachments.is_empty();
+        let brief = text.chars().count() <= THANKS && !message.has_enclosures();
         match &routing.intent {
             Intent::Command(_) | Intent::AcceptSuggestion | Intent::Choice(_) | Intent::Evaluation { .. } => Ok(None),
             Intent::FollowUp(FollowUp::Confirm) if matches!(state, State::Resolved) => Ok(None),
@@ -169,7 +190,7 @@ impl Batch<'_> {
             _ if state.is_live() && brief && letter::is_courtesy(text) => {
                 Ok(Some(Outcome::new(Disposition::Noted, Some(key), "只是致谢，没有新内容；")))
             }
-            _ if text.trim().is_empty() && message.inbound.attachments.is_empty() => {
+            _ if text.trim().is_empty() && !message.has_enclosures() => {
                 Ok(Some(Outcome::new(Disposition::Noted, Some(key), "回信没有内容；")))
             }
             _ => self.words_in_thread(message, &key, text, routing).await.map(Some),

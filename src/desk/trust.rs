@@ -9,6 +9,14 @@ use super::take::{Message, Outcome};
 use crate::rules::notice::Kind;
 use crate::store::TicketKey;
 
+/// Words of a reason that says more than that nothing is known: a check was made, and failed.
+const FORGED: [&str; 3] = ["没有通过", "未通过", "冒用"];
+
+/// Whether the engineers have to be warned of the writer, and not only kept from obeying him.
+pub(super) fn is_forged(why: &str) -> bool {
+    FORGED.iter().any(|word| why.contains(word))
+}
+
 impl Batch<'_> {
     /// Refuses a command that needs a right where the writer is in doubt. What anybody may do to a ticket of his own, and is
     /// undone by a word, is done all the same.

@@ -79,7 +79,7 @@ pub struct Post {
 }
 
 impl Post {
-    fn new(id: &'static str) -> Arc<Self> {
+    pub fn new(id: &'static str) -> Arc<Self> {
         Arc::new(Self { id, taken: Mutex::default(), at_once: OnceLock::new() })
     }
 

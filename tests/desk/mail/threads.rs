@@ -5,7 +5,7 @@ use zhishou::rules::ticket::State;
 use zhishou_adapters::Inbound;
 
 use super::support::{LIU, Office, WANG, ZHANG, mail};
-use crate::peers::support::XIAN;
+use crate::peers::support::{self, XIAN};
 
 const LETTER: &str = "关于登记系统无法打开的函\n\n尊敬的运维老师：\n您好！今天上午九点起，二楼大厅的登记系统打不开受理页面，办事群众较多，请尽快处理为盼。\n此致\n敬礼\n\n市住建局 王科长";
 
@@ -51,6 +51,19 @@ async fn what_answers_in_a_thread_belongs_to_its_ticket_whatever_it_sounds_like(
     assert_eq!(office.ticket(1).await.state, State::Suspended);
     assert_eq!(office.answers(WANG, 1, "截图见附件，页面一直转圈").await.disposition, "appended");
     assert_eq!(office.ticket(1).await.state, State::Claimed);
+}
+
+#[tokio::test]
+async fn what_was_cut_off_stays_readable_in_the_record_and_out_of_the_ticket() {
+    let office = Office::new().await;
+    office.writes(WANG, LETTER).await;
+    let cut = "王科长 市住建局 0912-0000000\n> 在 2026年3月2日，值守写道：\n> 您反映的问题已受理";
+    let answer = Inbound { about: Some(format!("{XIAN}#1")), cut: Some(cut.to_owned()), ..mail(WANG, "", "重启后还是打不开页面") };
+    office.gets(answer).await;
+    assert_eq!(office.ticket(1).await.text.last().map(String::as_str), Some("重启后还是打不开页面"));
+    let kept = office.record(1).await.pop().expect("the record goes on");
+    assert_eq!(kept, ("cut_off".to_owned(), cut.to_owned()));
+    support::unbroken(office.desk.store()).await;
 }
 
 #[tokio::test]
