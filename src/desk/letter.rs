@@ -10,13 +10,48 @@ pub(super) const ORIGINAL: &str = "原始邮件.eml";
 const SHORTEST: usize = 4;
 /// Lines that say nothing about the matter, as people put them above a letter.
 const EMPTY: [&str; 17] = [
-    "你好", "您好", "求助", "求助！", "求助信", "无主题", "(无主题)", "（无主题）", "no subject", "(no subject)", "hello",
-    "hi", "紧急", "问题", "邮件", "来自手机", "新邮件",
+    "你好",
+    "您好",
+    "求助",
+    "求助！",
+    "求助信",
+    "无主题",
+    "(无主题)",
+    "（无主题）",
+    "no subject",
+    "(no subject)",
+    "hello",
+    "hi",
+    "紧急",
+    "问题",
+    "邮件",
+    "来自手机",
+    "新邮件",
 ];
 /// Words of which a line of courtesy is made.
 const COURTESY: [&str; 22] = [
-    "谢谢", "感谢", "多谢", "辛苦", "收到", "已阅", "知悉", "知道", "明白", "了解", "好的", "麻烦", "各位", "老师", "您", "你", "们", "已",
-    "了", "啊", "thanks", "thank you",
+    "谢谢",
+    "感谢",
+    "多谢",
+    "辛苦",
+    "收到",
+    "已阅",
+    "知悉",
+    "知道",
+    "明白",
+    "了解",
+    "好的",
+    "麻烦",
+    "各位",
+    "老师",
+    "您",
+    "你",
+    "们",
+    "已",
+    "了",
+    "啊",
+    "thanks",
+    "thank you",
 ];
 /// How the first line of a letter ends that only names whom it is for.
 const SALUTES: [&str; 6] = ["：", ":", "，", ",", "！", "!"];
@@ -59,9 +94,9 @@ fn says_something(line: &str) -> bool {
 
 /// 尊敬的王老师：您好！ and the like: short, and nothing after the greeting.
 fn is_salute(line: &str) -> bool {
-    let greets = line.contains("您好") || line.contains("你好") || line.starts_with("尊敬的") || line.starts_with("Dear");
-    line.chars().count() <= 20 && SALUTES.iter().any(|end| line.ends_with(end))
-        || greets && line.chars().count() <= 12
+    let greets =
+        line.contains("您好") || line.contains("你好") || line.starts_with("尊敬的") || line.starts_with("Dear");
+    line.chars().count() <= 20 && SALUTES.iter().any(|end| line.ends_with(end)) || greets && line.chars().count() <= 12
 }
 
 #[cfg(test)]
@@ -73,7 +108,8 @@ mod tests {
         for text in ["收到，谢谢！", "好的，辛苦各位老师了。", "Thanks!", "已收到", "……"] {
             assert!(is_courtesy(text), "{text}");
         }
-        for text in ["谢谢，但是三楼还不行", "收到，截图见附件", "好的，编号是 12", "可以了，谢谢"] {
+        for text in ["谢谢，但是三楼还不行", "收到，截图见附件", "好的，编号是 12", "可以了，谢谢"]
+        {
             assert!(!is_courtesy(text), "{text}");
         }
     }

@@ -63,7 +63,8 @@ impl Batch<'_> {
         let told = message.inbound.about.is_some();
         if let Some(ticket) = self.ticket(&key) {
             // Whoever shows one of our own ids was sent the mail; a colleague from the same house takes part.
-            let member = message.takes_part(ticket) || told && same_organisation(&message.inbound.sender, &ticket.account);
+            let member =
+                message.takes_part(ticket) || told && same_organisation(&message.inbound.sender, &ticket.account);
             if member || told {
                 message.thread = Some(Thread { key, member });
             }
@@ -117,7 +118,8 @@ impl Batch<'_> {
     /// What a machine wrote: kept, with its ticket where it has one, and answered by nobody.
     pub(super) async fn by_machine(&mut self, message: &Message, why: &str) -> Result<Outcome, DeskError> {
         // A number in a subject is no proof that the mail is an answer of ours to begin with.
-        let key = message.quoted.clone().filter(|_| message.inbound.about.is_some() || message.inbound.quotes.is_some());
+        let key =
+            message.quoted.clone().filter(|_| message.inbound.about.is_some() || message.inbound.quotes.is_some());
         if let Some(key) = &key {
             self.load(std::slice::from_ref(key)).await?;
             let text = format!("对方自动回复（{why}）：{}", shorten(&message.inbound.text, REMARK));

@@ -3,9 +3,33 @@
 /// Providers where anybody may have an address: two people there have nothing in common. Written without what may stand
 /// before it (`vip.163.com` is 163.com's).
 const PUBLIC: [&str; 27] = [
-    "qq.com", "foxmail.com", "163.com", "126.com", "yeah.net", "188.com", "netease.com", "sina.com", "sina.cn",
-    "sina.com.cn", "sohu.com", "139.com", "189.cn", "wo.cn", "aliyun.com", "tom.com", "21cn.com", "263.net", "gmail.com",
-    "googlemail.com", "outlook.com", "hotmail.com", "live.com", "msn.com", "icloud.com", "me.com", "yahoo.com",
+    "qq.com",
+    "foxmail.com",
+    "163.com",
+    "126.com",
+    "yeah.net",
+    "188.com",
+    "netease.com",
+    "sina.com",
+    "sina.cn",
+    "sina.com.cn",
+    "sohu.com",
+    "139.com",
+    "189.cn",
+    "wo.cn",
+    "aliyun.com",
+    "tom.com",
+    "21cn.com",
+    "263.net",
+    "gmail.com",
+    "googlemail.com",
+    "outlook.com",
+    "hotmail.com",
+    "live.com",
+    "msn.com",
+    "icloud.com",
+    "me.com",
+    "yahoo.com",
 ];
 
 /// Whether both addresses lie in the same domain, and that is one of an organisation and not of a public provider.
@@ -16,9 +40,9 @@ pub fn same_organisation(one: &str, other: &str) -> bool {
 }
 
 fn is_public(domain: &str) -> bool {
-    PUBLIC.iter().any(|public| {
-        domain.strip_suffix(public).is_some_and(|before| before.is_empty() || before.ends_with('.'))
-    })
+    PUBLIC
+        .iter()
+        .any(|public| domain.strip_suffix(public).is_some_and(|before| before.is_empty() || before.ends_with('.')))
 }
 
 #[cfg(test)]

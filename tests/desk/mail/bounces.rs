@@ -105,8 +105,12 @@ async fn a_full_mailbox_is_given_up_only_after_the_fifth_time_in_a_week() {
     let office = Office::new().await;
     for round in 1..=6_u64 {
         office.writes(WANG, MAJOR).await;
-        let mails: Vec<_> =
-            office.mail.to(CHEN).into_iter().filter(|m| m.about.as_deref() == Some(&format!("xian-realestate#{round}"))).collect();
+        let mails: Vec<_> = office
+            .mail
+            .to(CHEN)
+            .into_iter()
+            .filter(|m| m.about.as_deref() == Some(&format!("xian-realestate#{round}")))
+            .collect();
         if round == 6 {
             assert!(mails.is_empty(), "the sixth is not tried there first");
             assert!(!office.sms.taken().is_empty());

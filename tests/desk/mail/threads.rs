@@ -20,7 +20,10 @@ async fn a_letter_becomes_one_ticket_named_by_its_subject() {
     assert_eq!(receipt.about.as_deref(), Some("xian-realestate#1"));
     assert!(!receipt.by_person && receipt.reply_to.is_some(), "{receipt:?}");
     // A second letter within minutes is a matter of its own.
-    assert_eq!(office.writes(WANG, "抵押登记报错\n\n您好，抵押登记提交时报错，麻烦看看。谢谢！").await.disposition, "opened");
+    assert_eq!(
+        office.writes(WANG, "抵押登记报错\n\n您好，抵押登记提交时报错，麻烦看看。谢谢！").await.disposition,
+        "opened"
+    );
     assert_eq!(office.tickets().await.len(), 2);
 }
 
@@ -36,7 +39,11 @@ async fn what_answers_in_a_thread_belongs_to_its_ticket_whatever_it_sounds_like(
         "这个什么情况，需要我们重装系统吗？",
     ] {
         let account = office.answers(WANG, 1, text).await;
-        assert_eq!((account.disposition.as_str(), account.ticket.as_str()), ("appended", "xian-realestate#1"), "{text}");
+        assert_eq!(
+            (account.disposition.as_str(), account.ticket.as_str()),
+            ("appended", "xian-realestate#1"),
+            "{text}"
+        );
         assert_eq!(office.ticket(1).await.text.last().map(String::as_str), Some(text));
     }
     for text in ["收到，谢谢", "好的，谢谢！", "谢谢"] {
@@ -58,7 +65,11 @@ async fn what_was_cut_off_stays_readable_in_the_record_and_out_of_the_ticket() {
     let office = Office::new().await;
     office.writes(WANG, LETTER).await;
     let cut = "王科长 市住建局 0912-0000000\n> 在 2026年3月2日，值守写道：\n> 您反映的问题已受理";
-    let answer = Inbound { about: Some(format!("{XIAN}#1")), cut: Some(cut.to_owned()), ..mail(WANG, "", "重启后还是打不开页面") };
+    let answer = Inbound {
+        about: Some(format!("{XIAN}#1")),
+        cut: Some(cut.to_owned()),
+        ..mail(WANG, "", "重启后还是打不开页面")
+    };
     office.gets(answer).await;
     assert_eq!(office.ticket(1).await.text.last().map(String::as_str), Some("重启后还是打不开页面"));
     let kept = office.record(1).await.pop().expect("the record goes on");
@@ -76,7 +87,11 @@ async fn a_colleague_takes_part_and_a_stranger_is_only_told_of() {
     let (mails, before) = (office.mail.taken().len(), office.ticket(1).await.text.len());
     let account = office.answers("boss@vendor.example", 1, "登记系统打不开的问题我们也遇到了，什么时候修好？").await;
     assert_eq!((account.disposition.as_str(), account.ticket.as_str()), ("noted", "xian-realestate#1"));
-    assert_eq!((office.mail.taken().len(), office.ticket(1).await.text.len()), (mails, before), "nothing is shown to him");
+    assert_eq!(
+        (office.mail.taken().len(), office.ticket(1).await.text.len()),
+        (mails, before),
+        "nothing is shown to him"
+    );
     let told = office.team().pop().expect("the engineers hear of it");
     assert!(told.contains("boss@vendor.example") && told.contains("什么时候修好"), "{told}");
 }
@@ -88,22 +103,38 @@ async fn colleagues_of_a_house_nobody_registered_are_known_by_their_domain() {
     office.writes(one, LETTER).await;
     assert_eq!(office.answers(other, 1, "我补充一下，三楼大厅也打不开了").await.disposition, "appended");
     office.writes("10001@qq.com", "登记系统打不开\n\n窗口上打不开受理页面，请处理。").await;
-    assert_eq!(office.answers("10002@qq.com", 2, "我也补充一下，三楼也打不开").await.disposition, "noted", "a provider is no house");
+    assert_eq!(
+        office.answers("10002@qq.com", 2, "我也补充一下，三楼也打不开").await.disposition,
+        "noted",
+        "a provider is no house"
+    );
 }
 
 #[tokio::test]
 async fn a_number_in_a_subject_binds_only_who_takes_part() {
     let office = Office::new().await;
     office.writes(WANG, LETTER).await;
-    let tagged = |from: &str, text: &str| Inbound { quoted_text: Some("Re: 登记系统 [#1]".to_owned()), ..mail(from, "", text) };
+    let tagged = |from: &str, text: &str| Inbound {
+        quoted_text: Some("Re: 登记系统 [#1]".to_owned()),
+        ..mail(from, "", text)
+    };
     for from in [WANG, LIU] {
         let account = office.gets(tagged(from, "再补充一点，四楼也打不开了")).await;
-        assert_eq!((account.disposition.as_str(), account.ticket.as_str()), ("appended", "xian-realestate#1"), "{from}");
+        assert_eq!(
+            (account.disposition.as_str(), account.ticket.as_str()),
+            ("appended", "xian-realestate#1"),
+            "{from}"
+        );
     }
-    let account = office.gets(tagged("hua@swj.example.gov.cn", "税务窗口打不开\n\n税务窗口的登记系统也打不开，请处理。")).await;
+    let account =
+        office.gets(tagged("hua@swj.example.gov.cn", "税务窗口打不开\n\n税务窗口的登记系统也打不开，请处理。")).await;
     assert_eq!((account.disposition.as_str(), account.ticket.as_str()), ("opened", "xian-realestate#2"));
     assert!(account.why.contains("#1 与来信人无关"), "{}", account.why);
-    assert_eq!(office.gets(tagged(ZHANG, "认领")).await.ticket, "xian-realestate#1", "an engineer's subject is a number too");
+    assert_eq!(
+        office.gets(tagged(ZHANG, "认领")).await.ticket,
+        "xian-realestate#1",
+        "an engineer's subject is a number too"
+    );
 }
 
 #[tokio::test]
@@ -123,7 +154,12 @@ async fn an_answer_after_the_end_reopens_in_time_and_later_is_a_ticket_of_its_ow
     assert_eq!(office.answers(WANG, 1, "谢谢").await.disposition, "noted");
     assert_eq!(office.ticket(1).await.state, State::Closed);
     let account = office.answers(WANG, 1, "抵押登记又报错了，麻烦看看").await;
-    assert_eq!((account.disposition.as_str(), account.ticket.as_str()), ("opened", "xian-realestate#2"), "{}", account.why);
+    assert_eq!(
+        (account.disposition.as_str(), account.ticket.as_str()),
+        ("opened", "xian-realestate#2"),
+        "{}",
+        account.why
+    );
     assert_eq!(office.ticket(2).await.follows, Some(1));
     assert_eq!(office.ticket(1).await.state, State::Closed);
     assert!(office.record(1).await.iter().any(|(_, text)| text.contains("#2")), "the old one says where it goes on");

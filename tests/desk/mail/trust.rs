@@ -78,7 +78,9 @@ async fn a_mail_in_doubt_may_ask_and_add_but_not_command() {
     assert_eq!(office.gets(doubtful(WANG, Some(1), "还没好吗？")).await.disposition, "appended");
 
     let refused = |words: &str| words.contains(UNPROVED) && words.contains("没有任何变化");
-    for (from, text) in [(ZHANG, "认领 1"), (ZHANG, "解决 1 已恢复"), (CHEN, "指派 1 @张工"), (CHEN, "关闭 1"), (WANG, "撤回 1")] {
+    for (from, text) in
+        [(ZHANG, "认领 1"), (ZHANG, "解决 1 已恢复"), (CHEN, "指派 1 @张工"), (CHEN, "关闭 1"), (WANG, "撤回 1")]
+    {
         let account = office.gets(doubtful(from, None, text)).await;
         assert_eq!(account.disposition, "refused", "{text} from {from}");
         let answer = office.mail.to(from).pop().expect("with the reason");
