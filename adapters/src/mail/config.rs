@@ -24,6 +24,9 @@ pub struct MailConfig {
     /// Names under which our own receiving server writes its Authentication-Results (first word of that field). Empty: no
     /// sender can be verified.
     pub authserv_ids: Vec<String>,
+    /// Received fields that our own servers put above their Authentication-Results at most: one where another server of ours
+    /// delivers what the receiving one took. Default 1.
+    pub authserv_hops: usize,
     /// Which mails already in the mailbox are taken at the first contact.
     pub start: Start,
     /// Larger mails are not fetched, but answered; bytes. Default [`MailConfig::MAX_BYTES`].
@@ -211,6 +214,7 @@ impl MailConfig {
             imap: None,
             smtp: None,
             authserv_ids: Vec::new(),
+            authserv_hops: 1,
             start: Start::Now,
             max_bytes: Self::MAX_BYTES,
             ca_pem: None,
