@@ -20,6 +20,7 @@ pub(super) struct TypedMail {
     smtp: Option<TypedSmtp>,
     #[serde(default)]
     authserv_ids: Vec<String>,
+    authserv_hops: Option<usize>,
     /// A text, or a date without quotes.
     start: Option<toml::Value>,
     max_bytes: Option<u64>,
@@ -112,6 +113,7 @@ pub(super) fn mean(typed: TypedMail) -> Result<MailSettings, String> {
         host: smtp.host,
     });
     config.authserv_ids = typed.authserv_ids;
+    config.authserv_hops = typed.authserv_hops.unwrap_or(config.authserv_hops);
     let start_chosen = typed.start.is_some();
     if let Some(start) = typed.start {
         let text = match start {

@@ -356,6 +356,18 @@ impl<'d> Batch<'d> {
         self.sends = true;
     }
 
+    /// How many messages are queued so far.
+    pub(super) fn queued(&self) -> usize {
+        self.said.len()
+    }
+
+    /// Marks what was queued since then and answers somebody: it says that a command of a known person was carried out.
+    pub(super) fn commanded_since(&mut self, queued: usize) {
+        for said in self.said.iter_mut().skip(queued).filter(|said| said.reply_to.is_some()) {
+            said.commanded = true;
+        }
+    }
+
     /// What is queued so far.
     pub(super) fn saying(&self) -> impl Iterator<Item = &Said> {
         self.said.iter()

@@ -64,6 +64,9 @@ pub struct Said {
     /// Whether it carries words that a person wrote for its reader.
     #[serde(default)]
     pub by_person: bool,
+    /// Whether it says that a command of a known person was carried out.
+    #[serde(default)]
+    pub commanded: bool,
 }
 
 impl Said {
@@ -89,6 +92,7 @@ impl Said {
             pressed: None,
             failure: false,
             by_person: false,
+            commanded: false,
         }
     }
 
@@ -139,6 +143,7 @@ impl Said {
             updates: self.updates.clone(),
             about: self.ticket.as_ref().map(TicketKey::text),
             by_person: self.by_person,
+            commanded: self.commanded,
         }
     }
 }

@@ -130,11 +130,19 @@ impl Batch<'_> {
             }
         };
         let (cut, external_id, sender) = (inbound.cut.clone(), inbound.external_id.clone(), inbound.sender.clone());
+        let queued = self.queued();
         let outcome = match self.meet_sender(inbound, row).await? {
             Ok(message) => match (&message.inbound.automatic, super::intake::cut_from_bytes(&row.body)) {
                 (Some(why), _) => self.by_machine(&message, why).await?,
                 (None, Some(bytes)) => self.too_long(&message, bytes).await?,
-                (None, None) => self.understand(&message).await?,
+                (None, None) => {
+                    let outcome = self.understand(&message).await?;
+                    let known = message.person.is_some() && message.inbound.doubt.is_none();
+                    if known && outcome.disposition == Disposition::Commanded {
+                        self.commanded_since(queued);
+                    }
+                    outcome
+                }
             },
             Err(outcome) => outcome,
         };

@@ -314,6 +314,7 @@ fn every_key_of_the_configuration_is_in_the_example() {
         "display_name",
         "start",
         "authserv_ids",
+        "authserv_hops",
         "max_bytes",
         "ca",
         "mails_a_day",

@@ -2,6 +2,8 @@
 //! real servers.
 
 mod bounces;
+mod real;
 mod support;
 mod threads;
+mod town;
 mod trust;
