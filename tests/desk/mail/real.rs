@@ -63,7 +63,7 @@ async fn from_a_letter_to_its_end_through_a_power_cut_and_a_restored_mailbox() {
     let (_, solved) = town.mail_for(ALICE, "the solution", |mail| mail.text.contains("已更换损坏的网卡")).await;
     let id = solved.message_id.clone().expect("ours has an id");
     let fields = format!("{}{}", verified(ALICE), answering(&id));
-    town.server.deliver(DESK, &plain(ALICE, "reply-4@gov.test", "Re: test", &fields, "可以了，谢谢！")).await;
+    town.server.submit(ALICE, DESK, &plain(ALICE, "reply-4@gov.test", "Re: test", &fields, "可以了，谢谢！")).await;
     town.until("it is closed by her word", async || town.tickets().await[0].state == State::Closed).await;
 
     let tickets = town.tickets().await;
@@ -114,11 +114,11 @@ async fn a_command_needs_a_sender_our_own_server_has_verified() {
     let command = |id: &str, fields: &str| plain(BOB, id, "=?utf-8?B?6K6k6aKGIDE=?=", fields, "");
     // The field of another server, and none at all.
     let foreign = "Authentication-Results: elsewhere.test; spf=pass smtp.mailfrom=bob@corp.test\r\n";
-    town.server.deliver(DESK, &command("c1@corp.test", foreign)).await;
+    town.server.submit(BOB, DESK, &command("c1@corp.test", foreign)).await;
     let (_, refusal) = town.mail_for(BOB, "a refusal", |mail| mail.text.contains("没有任何变化")).await;
     assert!(refusal.text.contains("认领"), "{}", refusal.text);
     assert_eq!(town.tickets().await[0].state, State::Open);
-    town.server.deliver(DESK, &command("c2@corp.test", &verified(BOB))).await;
+    town.server.submit(BOB, DESK, &command("c2@corp.test", &verified(BOB))).await;
     town.until("it is claimed", async || town.tickets().await[0].state == State::Claimed).await;
     assert_eq!(town.tickets().await[0].engineer.as_ref().map(|e| e.id.as_str()), Some("li"));
     town.ends().await;

@@ -178,7 +178,10 @@ async fn an_engineer_works_by_answering_the_mail() {
     assert_eq!(office.answers(ZHANG, 1, "进展 正在重启服务").await.disposition, "commanded");
     let progress = office.mail.to(WANG).pop().expect("the progress is mailed");
     let confirmed = office.mail.to(ZHANG);
-    assert!(!confirmed.is_empty() && confirmed.iter().all(|m| m.commanded), "what he commands is confirmed: {confirmed:?}");
+    assert!(
+        !confirmed.is_empty() && confirmed.iter().all(|m| m.commanded),
+        "what he commands is confirmed: {confirmed:?}"
+    );
     assert!(progress.by_person && progress.text.contains("正在重启服务"));
     assert_eq!(progress.about, Some(format!("{XIAN}#1")));
     let before = office.ticket(1).await;
