@@ -244,18 +244,31 @@ impl Batch<'_> {
             let disposition = if appended { Disposition::Commanded } else { outcome.disposition };
             return Ok(Outcome { disposition, ..outcome });
         }
-        let text: String = message.inbound.text.chars().take(LONGEST).collect();
+        let mut text: String = message.inbound.text.chars().take(LONGEST).collect();
         let context = self.context(message, question.as_ref());
         let Some(contract) = self.desk.contracts.get(&message.place.contract) else {
             return Ok(Outcome::new(Disposition::Refused, None, "合同未配置"));
         };
         let (faq, role) = (self.library.faq.clone(), role_id(message.speaker));
-        let routing = route_filtered(&text, &context, &contract.lexicon, Some(&faq), &|at| {
-            faq.entry(at).is_some_and(|entry| {
-                entry.contract.as_deref().is_none_or(|c| c == message.place.contract)
-                    && entry.role.as_deref().is_none_or(|r| r == role)
+        let read = |text: &str| {
+            route_filtered(text, &context, &contract.lexicon, Some(&faq), &|at| {
+                faq.entry(at).is_some_and(|entry| {
+                    entry.contract.as_deref().is_none_or(|c| c == message.place.contract)
+                        && entry.role.as_deref().is_none_or(|r| r == role)
+                })
             })
-        });
+        };
+        let mut routing = read(&text);
+        // A command may stand below a subject as well as in it.
+        if let Some((_, body)) = letter::parts(&text)
+            && (message.is_staff() || !body.contains('\n'))
+            && !matches!(routing.intent, Intent::Command(_))
+        {
+            let below = read(body);
+            if matches!(&below.intent, Intent::Command(command) if !command.colloquial) {
+                (text, routing) = (body.to_owned(), below);
+            }
+        }
         let outcome = self.follow(message, &text, &routing, question).await?;
         Ok(Outcome { why: format!("{}{}{}", message.note, outcome.why, because(&routing)), ..outcome })
     }

@@ -2,6 +2,7 @@
 //! real servers.
 
 mod bounces;
+mod checked;
 mod real;
 mod support;
 mod threads;

@@ -31,6 +31,7 @@ async fn from_a_letter_to_its_end_through_a_power_cut_and_a_restored_mailbox() {
     assert!(ticket.attachments.iter().any(|name| name == "截图.png"), "{:?}", ticket.attachments);
     assert_eq!((ticket.requester.name.as_str(), ticket.unit.as_str()), ("王科长", "市住建局"));
 
+    assert!(town.qq.taken().iter().any(|said| said.text.contains("请认领")), "the engineers are told in their chat");
     town.types("认领 1").await;
     town.types("进展 1 正在重启受理服务").await;
     let (raw, progress) = town.mail_for(ALICE, "the progress", |mail| mail.text.contains("正在重启受理服务")).await;

@@ -184,6 +184,12 @@ async fn an_engineer_works_by_answering_the_mail() {
     );
     assert!(progress.by_person && progress.text.contains("正在重启服务"));
     assert_eq!(progress.about, Some(format!("{XIAN}#1")));
+    // In a mail of its own: in the subject, or below one.
+    assert_eq!(office.writes(ZHANG, "挂起 1 请提供截图").await.disposition, "commanded");
+    assert_eq!(office.writes(ZHANG, "工单处理\n\n恢复 1").await.disposition, "commanded");
+    assert_eq!(office.writes(ZHANG, "工单处理\n\n进展 1 正在更换网卡").await.disposition, "commanded");
+    assert!(office.mail.to(WANG).pop().expect("mailed").text.contains("正在更换网卡"));
+    assert_eq!(office.tickets().await.len(), 1);
     let before = office.ticket(1).await;
     assert_eq!(office.answers("z@nobody.example", 1, "关闭").await.disposition, "noted");
     assert_eq!(office.ticket(1).await, before, "a stranger commands nothing");
