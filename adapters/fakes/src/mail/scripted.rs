@@ -136,6 +136,7 @@ async fn play(
     let mut stream = BufReader::new(stream);
     stream.write_all(greeting.as_bytes()).await?;
     let mut body = false;
+    let mut last_tag = None;
     loop {
         let mut line = Vec::new();
         if stream.read_until(b'\n', &mut line).await? == 0 {
@@ -149,7 +150,11 @@ async fn play(
         let tagged = line.split_once(' ').filter(|(tag, _)| {
             tag.starts_with('A') && tag.len() > 1 && tag[1..].bytes().all(|byte| byte.is_ascii_digit())
         });
-        let (tag, command) = tagged.unwrap_or(("*", &line));
+        // What ends a command that is under way (`DONE`) is answered under that one's tag.
+        let (tag, command) = match tagged {
+            Some((tag, command)) => (last_tag.insert(tag.to_owned()).clone(), command),
+            None => (last_tag.clone().unwrap_or_else(|| "*".to_owned()), line.as_str()),
+        };
         heard.lines.lock().expect("nobody panics with it").push(command.to_owned());
         heard.changed.notify_waiters();
         let upper = command.to_ascii_uppercase();
@@ -162,7 +167,7 @@ async fn play(
         let more = script.iter().skip(found + 1).any(|answer| answer.to == script[found].to);
         let answer = if more { script.remove(found) } else { script[found].clone() };
         body = answer.then == Then::Data;
-        stream.write_all(&with_tag(&answer.with, tag)).await?;
+        stream.write_all(&with_tag(&answer.with, &tag)).await?;
         stream.flush().await?;
         match answer.then {
             Then::Go | Then::Data => {}
