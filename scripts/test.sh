@@ -30,6 +30,16 @@ postgres_bin() {
     [[ -n $newest ]] && dirname "$newest"
 }
 
+# Whether a server program is there; Debian keeps them where only root looks.
+program() {
+    command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]
+}
+
+# Whether a part of Dovecot is there.
+dovecot_part() {
+    [[ -x /usr/lib/dovecot/$1 || -x /usr/libexec/dovecot/$1 ]]
+}
+
 install_missing() {
     local packages=() as_root=()
     # SQLite and the TLS library are compiled from C.
@@ -39,6 +49,12 @@ install_missing() {
     # One of them plays the sandbox page in a browser without a window.
     command -v chromium >/dev/null || packages+=(chromium)
     command -v chromedriver >/dev/null || packages+=(chromium-driver)
+    # And mail servers of their own, each in a temporary folder; nothing of them is started outside of it.
+    dovecot_part imap || packages+=(dovecot-imapd)
+    dovecot_part lmtp || packages+=(dovecot-lmtpd)
+    dovecot_part submission-login || packages+=(dovecot-submissiond)
+    program exim4 || packages+=(exim4-daemon-light)
+    command -v openssl >/dev/null || packages+=(openssl)
     # Programs by others that the tests talk to run in a Python environment of their own.
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
     if ((${#packages[@]} > 0)); then

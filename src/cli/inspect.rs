@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use zhishou_intents::{Context, FaqIndex, Intent, Lexicon, Place, Speaker, route_filtered};
 
 use super::captures::{self, Capture};
+use super::inspect_mail::{self, MailFile};
 use super::{ContractArg, Failure, contract, people, print_json, tables};
 use crate::config::holidays;
 use crate::desk::{lexicon_of, local_time};
@@ -31,7 +32,7 @@ pub(super) enum Inspect {
     /// 解码一条 OneBot 11 回调或事件
     Onebot(Capture),
     /// 解码一封邮件
-    Mail(Later),
+    Mail(MailFile),
     /// 解码一条企业微信回调
     Wecom(Capture),
     /// 解码一条 QQ 官方机器人回调
@@ -126,8 +127,9 @@ pub(super) fn inspect(config: Option<&Path>, what: Inspect) -> Result<(), Failur
         Inspect::Escalation(args) => escalation(config, &args),
         Inspect::Onebot(capture) => captures::onebot(config, &capture),
         Inspect::Wecom(capture) => captures::wecom(config, &capture),
-        Inspect::Mail(_) | Inspect::Qq(_) | Inspect::Sms(_) => {
-            Err(Failure::work("此版本还没有这个渠道；目前可用 inspect onebot 和 inspect wecom。"))
+        Inspect::Mail(file) => inspect_mail::mail(&file),
+        Inspect::Qq(_) | Inspect::Sms(_) => {
+            Err(Failure::work("此版本还没有这个渠道；目前可用 inspect onebot、inspect wecom 和 inspect mail。"))
         }
     }
 }
@@ -316,6 +318,8 @@ fn escalation(config: Option<&Path>, args: &Escalation) -> Result<(), Failure> {
         severity: severity.map(|id| (id, Vec::new())),
         category: None,
         system: None,
+        doubt: None,
+        follows: None,
     };
     let exists = |channel: &str| crate::rehearse::CHANNELS.contains(&channel);
     let lines = forecast_opening(opening, &directory, &terms, args.start, 1000, &exists);

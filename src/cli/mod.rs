@@ -18,6 +18,7 @@ mod eval;
 mod exchange;
 mod init;
 mod inspect;
+mod inspect_mail;
 mod play;
 mod serve;
 mod tables;

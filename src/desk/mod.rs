@@ -6,6 +6,7 @@
 mod acknowledge;
 mod batch;
 mod binding;
+mod bounce;
 mod brief;
 mod card;
 mod change;
@@ -16,6 +17,7 @@ mod failure;
 mod followup;
 mod health;
 mod intake;
+mod letter;
 mod library;
 mod occasion;
 mod refusal;
@@ -25,6 +27,9 @@ mod shelf;
 mod speak;
 mod status;
 mod take;
+mod thread;
+mod trust;
+mod undelivered;
 mod wording;
 
 use std::collections::BTreeMap;

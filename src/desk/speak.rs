@@ -192,6 +192,7 @@ impl Batch<'_> {
             said.ticket = Some(key.clone());
             said.about.clone_from(&tell.about);
             said.actions = actions(tell.kind, false, &ticket.number.to_string());
+            said.by_person = by_person(tell);
             if at == 0 {
                 // Only the conversation that opened the ticket proves that the requester was reached.
                 said.proofs.extend(tell.proof.clone());
@@ -262,7 +263,7 @@ impl Batch<'_> {
     ) {
         let directory = self.library.directory.clone();
         let Some(person) = directory.person(id) else { return };
-        let ways = person.ways(&|channel| self.desk.has_channel(channel));
+        let ways = self.ways_of(person);
         let several = self.several(&|contract| person.serves(contract));
         let mut said = if person.role.is_staff() {
             self.staff_words(terms, key, ticket, tell, several, gap)
@@ -374,6 +375,11 @@ impl Batch<'_> {
             .filter(|place| !place.private)
             .map_or(ConversationKind::Requesters, |place| place.kind)
     }
+}
+
+/// Whether an engineer wrote the words that are carried: his progress, his question back, his solution.
+fn by_person(tell: &Tell) -> bool {
+    matches!(tell.proof, Some(Proof::Word { .. })) || tell.kind == Kind::Paused && !tell.text.is_empty()
 }
 
 fn staff_entry(kind: Kind) -> &'static str {

@@ -1,1 +1,6 @@
-//! Mail servers: real ones started for a test, and scripted ones that behave as badly as some providers do.
+//! Mail servers: real ones in a folder of their own, and scripted ones that misbehave line by line.
+
+mod login;
+pub mod scripted;
+pub mod server;
+mod settings;

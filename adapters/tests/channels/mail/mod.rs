@@ -1,1 +1,10 @@
 //! Mail: reading, threads, servers.
+
+mod bulk;
+mod fence;
+mod pure;
+mod rows;
+mod sending;
+mod support;
+mod trust;
+mod whole;

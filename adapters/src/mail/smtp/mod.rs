@@ -1,0 +1,7 @@
+//! Handing mails over to the sending server.
+
+mod line;
+mod outcome;
+mod send;
+
+pub(super) use send::{Ready, Sender};
