@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::said::Said;
 use super::{Desk, DeskError, Library};
 use crate::ids::OutboundId;
+use crate::rules::escalation::in_nobodys_place;
 use crate::rules::terms::Terms;
 use crate::rules::ticket::{Actor, Decision, Event, Fact, Opening, Refusal, Ticket};
 use crate::store::{Counter, DirectoryRow, EventRow, OutboxRow, OutboxState, StoreError, TicketKey, Write};
@@ -277,7 +278,12 @@ impl<'d> Batch<'d> {
         }
         let version = self.tickets.get(key).map_or(0, |loaded| loaded.version);
         self.tickets.insert(key.clone(), Loaded { ticket, version, dirty: true });
-        for tell in self.in_nobodys_place(terms, key, tells) {
+        let library = self.library.clone();
+        let tells = match self.ticket(key) {
+            Some(ticket) => in_nobodys_place(ticket, &library.directory, terms, self.now, tells),
+            None => tells,
+        };
+        for tell in tells {
             self.speak(terms, key, &tell, issuer);
         }
         Ok(())
