@@ -21,6 +21,9 @@ pub struct HttpProxy {
 
 impl HttpProxy {
     /// Leads everything to `to`, for those who know `password` (`name:password`).
+    ///
+    /// # Panics
+    /// Where there is no free port.
     pub async fn start(to: SocketAddr, password: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");

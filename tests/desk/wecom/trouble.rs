@@ -201,6 +201,9 @@ async fn two_desks_on_one_database_share_the_work_while_one_of_them_has_the_line
     .await;
     over_the_line(&mut world, async |_: &mut World, _| {}).await;
     assert_eq!(world.wecom.subscriptions(), 1, "one line, and nobody fights for it");
+    let said = world.store.said_of(&format!("{}#1", crate::peers::support::XIAN)).await.expect("messages can be read");
+    let handed_back: Vec<_> = said.iter().filter(|row| row.attempts > 1).collect();
+    assert!(handed_back.is_empty(), "whoever stands by leaves them alone: {handed_back:#?}");
     world.ends(6).await;
 }
 
