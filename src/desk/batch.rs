@@ -13,8 +13,9 @@ use super::said::Said;
 use super::{Desk, DeskError, Library};
 use crate::ids::OutboundId;
 use crate::rules::escalation::in_nobodys_place;
+use crate::rules::profile::Promise;
 use crate::rules::terms::Terms;
-use crate::rules::ticket::{Actor, Decision, Event, Fact, Opening, Refusal, Ticket};
+use crate::rules::ticket::{About, Actor, Decision, Event, Fact, Opening, Refusal, Ticket};
 use crate::store::{Counter, DirectoryRow, EventRow, OutboxRow, OutboxState, StoreError, TicketKey, Write};
 
 /// Changes about one ticket to one conversation within this time become one message (`interfaces.md`).
@@ -51,6 +52,15 @@ impl Disposition {
             Self::Refused => "refused",
         }
     }
+}
+
+/// Whether this is the record of somebody having been told this.
+fn is_of(fact: &Fact, about: &About) -> bool {
+    fact.kind == "escalated"
+        && fact.data["step"] == about.step
+        && fact.data["role"] == about.role.id()
+        && fact.data["round"] == about.round
+        && fact.data["commitment"] == json!(about.commitment.map(Promise::id))
 }
 
 /// One unit of work.
@@ -273,16 +283,12 @@ impl<'d> Batch<'d> {
         issuer: Option<&super::speak::Issuer>,
     ) -> Result<(), DeskError> {
         let Decision { ticket, facts, tells } = decision;
-        for fact in &facts {
+        let (tells, unsaid) = in_nobodys_place(&ticket, &self.library.directory, terms, self.now, tells);
+        for fact in facts.iter().filter(|fact| !unsaid.iter().any(|about| is_of(fact, about))) {
             self.record(&key.contract, key.number, fact).await?;
         }
         let version = self.tickets.get(key).map_or(0, |loaded| loaded.version);
         self.tickets.insert(key.clone(), Loaded { ticket, version, dirty: true });
-        let library = self.library.clone();
-        let tells = match self.ticket(key) {
-            Some(ticket) => in_nobodys_place(ticket, &library.directory, terms, self.now, tells),
-            None => tells,
-        };
         for tell in tells {
             self.speak(terms, key, &tell, issuer);
         }

@@ -8,7 +8,7 @@ use super::directory::{Directory, Person, PersonRole};
 use super::profile::Role;
 use super::roster::on_duty;
 use super::terms::Terms;
-use super::ticket::{Actor, Audience, Event, Opening, Tell, Ticket};
+use super::ticket::{About, Actor, Audience, Event, Opening, Tell, Ticket};
 
 /// Whom a role means for a ticket now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,20 +46,21 @@ pub fn leads(directory: &Directory, contract: &str) -> Vec<String> {
 }
 
 /// Where nobody is on duty the leads hear in the engineer's place: in one message with what they are told themselves, and no
-/// repetition while they have acknowledged.
+/// repetition while they have acknowledged. What is to be said, and what is not said for that reason.
 pub fn in_nobodys_place(
     ticket: &Ticket,
     directory: &Directory,
     terms: &Terms,
     now: Timestamp,
     tells: Vec<Tell>,
-) -> Vec<Tell> {
+) -> (Vec<Tell>, Vec<About>) {
     let for_nobody = |tell: &Tell| {
         tell.to == Audience::Role(Role::Engineer)
             && !tell.about.is_empty()
             && reach(Role::Engineer, ticket, directory, terms, now) == Reached::Nobody
     };
     let (orphans, mut kept): (Vec<Tell>, Vec<Tell>) = tells.into_iter().partition(for_nobody);
+    let mut unsaid = Vec::new();
     let quiet = ticket.quiet.iter().any(|(role, until)| *role == Role::Lead && *until > now);
     for orphan in orphans {
         let own = kept.iter_mut().find(|tell| tell.to == Audience::Role(Role::Lead) && tell.kind == orphan.kind);
@@ -68,11 +69,11 @@ pub fn in_nobodys_place(
                 let known: Vec<_> = own.about.iter().map(|a| a.commitment).collect();
                 own.about.extend(orphan.about.into_iter().filter(|a| !known.contains(&a.commitment)));
             }
-            None if quiet && orphan.about.iter().all(|about| about.round > 1) => {}
+            None if quiet && orphan.about.iter().all(|about| about.round > 1) => unsaid.extend(orphan.about),
             None => kept.push(Tell { to: Audience::Role(Role::Lead), ..orphan }),
         }
     }
-    kept
+    (kept, unsaid)
 }
 
 /// One line of "who would be told when".
@@ -133,7 +134,7 @@ fn push_lines(
     at: Timestamp,
     exists: &dyn Fn(&str) -> bool,
 ) {
-    for tell in in_nobodys_place(ticket, directory, terms, at, tells) {
+    for tell in in_nobodys_place(ticket, directory, terms, at, tells).0 {
         let Audience::Role(role) = tell.to else { continue };
         let people = match reach(role, ticket, directory, terms, at) {
             Reached::People(people) => people,
