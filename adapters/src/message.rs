@@ -338,6 +338,11 @@ pub trait Channel: Send + Sync {
     fn capabilities(&self) -> Capabilities;
     /// Hands over one message. `Ok` means the platform took it, not that it was read.
     async fn send(&self, message: &Outgoing) -> Result<Receipt, SendError>;
+    /// Whether this instance may send now. False while another one holds what only one may have (a line): then its
+    /// messages are left to that one.
+    fn sends_here(&self) -> bool {
+        true
+    }
     /// The external id of a message with buttons, from the message's key, where the channel makes it itself: people can
     /// press a card before its receipt has come, or though it was lost. `None` where the platform makes ids.
     fn card_id(&self, key: &str) -> Option<String> {

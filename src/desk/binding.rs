@@ -54,6 +54,7 @@ impl Batch<'_> {
         let Some(mut person) = person else { return Ok(None) };
         self.set_mark(&mark, 0, String::new());
         person.accounts.insert(inbound.channel.clone(), inbound.sender.clone());
+        person.bound.insert(inbound.channel.clone(), inbound.sender.clone());
         self.put(DirectoryRow {
             kind: "person".to_owned(),
             key: person.id.clone(),

@@ -74,18 +74,24 @@ impl Desk {
             done += tried.len();
             self.settle(tried).await?;
         }
-        let next = self.store.next_outgoing().await?.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let next = self.store.next_outgoing(&self.away()).await?.and_then(|ms| Timestamp::from_millisecond(ms).ok());
         Ok(super::Tick { done, next })
+    }
+
+    /// Channels over which another instance sends now.
+    fn away(&self) -> Vec<String> {
+        self.channels.values().filter(|channel| !channel.sends_here()).map(|channel| channel.id().to_owned()).collect()
     }
 
     async fn claim(&self) -> Result<Vec<OutboxRow>, DeskError> {
         let now = self.now().as_millisecond();
+        let away = self.away();
         // A look costs one read; a claim costs a transaction.
-        if self.store.next_outgoing().await?.is_none_or(|next| next > now) {
+        if self.store.next_outgoing(&away).await?.is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
         let mut write = self.store.write().await?;
-        let rows = write.outbox_claim(&self.holder, now + CLAIM_MS, now, MOST).await?;
+        let rows = write.outbox_claim(&self.holder, now + CLAIM_MS, now, MOST, &away).await?;
         if rows.is_empty() {
             return Ok(rows);
         }
@@ -257,11 +263,12 @@ impl Desk {
             return Ok(0);
         }
         let now = self.now().as_millisecond();
-        let next = self.store.next_outgoing().await?;
+        let away = self.away();
+        let next = self.store.next_outgoing(&away).await?;
         let most = match self.store.engine() {
-            Engine::Sqlite => 60_000,
-            // Other instances write into the same outbox and cannot ring here.
-            Engine::Postgres => 2_000,
+            Engine::Sqlite if away.is_empty() => 60_000,
+            // Other instances write into the same outbox and cannot ring here, nor does a channel that comes over.
+            Engine::Sqlite | Engine::Postgres => 2_000,
         };
         Ok(next.map_or(most, |next| (next - now).clamp(if lanes.is_empty() { 1 } else { 50 }, most)))
     }

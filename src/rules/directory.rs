@@ -53,6 +53,9 @@ pub struct Person {
     /// Account on each channel.
     #[serde(default)]
     pub accounts: BTreeMap<String, String>,
+    /// Accounts among them that were bound by a code in a chat: an import that names none on their channel leaves them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bound: BTreeMap<String, String>,
     /// Order of trying to reach this person.
     #[serde(default)]
     pub ways: Vec<String>,

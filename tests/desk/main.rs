@@ -2,6 +2,7 @@
 
 mod browser;
 mod clock;
+mod foretold;
 mod laws;
 mod mail;
 mod peers;
