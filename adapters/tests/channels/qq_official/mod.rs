@@ -1,0 +1,6 @@
+//! The official QQ bot.
+
+mod planner;
+mod session;
+mod texts;
+mod vectors;
