@@ -3,5 +3,6 @@
 
 pub mod mail;
 pub mod onebot;
+pub mod qq_official;
 pub mod sms;
 pub mod wecom;

@@ -230,6 +230,17 @@ pub enum Step {
     Doubt,
 }
 
+/// How a message of ours stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is out; the platform's id of it.
+    Finished(Option<String>),
+    /// A piece was handed over, and nobody knows what became of it.
+    Doubt,
+    /// Nothing is under way.
+    Nothing,
+}
+
 /// One conversation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Talk {
@@ -377,9 +388,13 @@ impl Talk {
         draft.form != before
     }
 
-    /// Whether there is a send of this message whose end is not known.
-    pub fn in_doubt(&self, which: Which<'_>) -> bool {
-        self.draft(which).is_some_and(|draft| draft.open.is_some())
+    /// How a message stands.
+    pub fn standing(&self, which: Which<'_>) -> Standing {
+        match self.draft(which) {
+            Some(draft) if draft.finished() => Standing::Finished(draft.receipt.clone()),
+            Some(draft) if draft.open.is_some() => Standing::Doubt,
+            Some(_) | None => Standing::Nothing,
+        }
     }
 
     fn draft(&self, which: Which<'_>) -> Option<&Draft> {
@@ -389,7 +404,8 @@ impl Talk {
     fn draft_mut(&mut self, which: Which<'_>, now: Timestamp) -> &mut Draft {
         let known = self.drafts.iter().position(|draft| draft.key == which.key && draft.mark == which.mark);
         let at = known.unwrap_or_else(|| {
-            self.drafts.retain(|draft| draft.key != which.key && !(draft.finished() && since(draft.at, now) > FINISHED));
+            self.drafts
+                .retain(|draft| draft.key != which.key && !(draft.finished() && since(draft.at, now) > FINISHED));
             if self.drafts.len() >= DRAFTS {
                 let oldest = self.drafts.iter().position(Draft::finished).unwrap_or(0);
                 self.drafts.remove(oldest);

@@ -13,8 +13,7 @@ const GROUP_AND_C2C: u64 = 1 << 25;
 const INTERACTION: u64 = 1 << 26;
 const MESSAGE_AUDIT: u64 = 1 << 27;
 /// What is asked for, and what is asked for where that was refused: without the results of audits, then without clicks.
-const INTENTS: [u64; 3] =
-    [GROUP_AND_C2C | INTERACTION | MESSAGE_AUDIT, GROUP_AND_C2C | INTERACTION, GROUP_AND_C2C];
+const INTENTS: [u64; 3] = [GROUP_AND_C2C | INTERACTION | MESSAGE_AUDIT, GROUP_AND_C2C | INTERACTION, GROUP_AND_C2C];
 
 /// Pauses before the next connection; the last repeats.
 const BACKOFF: [Duration; 6] = [
@@ -123,6 +122,11 @@ impl Session {
     /// What a person has to mend, or why there is no connection.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
+    }
+
+    /// Goes on where another process was.
+    pub fn go_on_at(&mut self, place: Place) {
+        self.place = Some(place);
     }
 
     /// Where it would be resumed.

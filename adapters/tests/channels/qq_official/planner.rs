@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use zhishou_adapters::qq::official::planner::{Active, Attempt, Kind, Scene, Step, Talk, Which, Windows};
+use zhishou_adapters::qq::official::planner::{Active, Attempt, Kind, Scene, Standing, Step, Talk, Which, Windows};
 
 const SAID: Which<'static> = Which { key: "k1", mark: "m" };
 
@@ -162,7 +162,7 @@ proptest! {
                 Move::Answer(key, how) => {
                     let key = key.to_string();
                     let which = Which { key: &key, mark: "m" };
-                    if !talk.in_doubt(which) {
+                    if talk.standing(which) != Standing::Doubt {
                         continue;
                     }
                     match how {

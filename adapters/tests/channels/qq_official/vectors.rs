@@ -11,6 +11,7 @@ use zhishou_adapters::qq::official::codec::outgoing::{self, Buttons, Cites, File
 use zhishou_adapters::qq::official::codec::sign::{Keys, may_sign};
 use zhishou_adapters::qq::official::planner::{Active, Choice, Kind, Scene, Talk, Windows};
 use zhishou_adapters::qq::official::session::{Effect, Session, State};
+use zhishou_adapters::qq::official::token::{self, TokenAnswer, TokenError};
 
 pub fn vectors(key: &str) -> Value {
     let all: Value = serde_json::from_str(include_str!("../../vectors/qq-official.json")).unwrap();
@@ -44,8 +45,9 @@ fn validations_are_signed_as_documented() {
     for case in list(&vectors("ed25519")["validation_op13"]) {
         let frame = event::frame(text(case, "request_body_utf8").as_bytes()).unwrap();
         assert_eq!(frame.op, 13);
-        let signature =
-            Keys::new(text(case, "secret")).unwrap().sign(text(&frame.data, "event_ts"), text(&frame.data, "plain_token"));
+        let signature = Keys::new(text(case, "secret"))
+            .unwrap()
+            .sign(text(&frame.data, "event_ts"), text(&frame.data, "plain_token"));
         assert_eq!(signature, text(&case["response"], "signature"), "{}", case["id"]);
     }
 }
@@ -57,7 +59,8 @@ fn an_unsigned_validation_is_no_oracle() {
         assert_eq!(may, case["expect"] == "answer", "{}", case["id"]);
     }
     // What the oracle would have handed out does pass as an event: that is why.
-    let forged = list(&vectors("ed25519")["op13_policy"]).iter().find(|case| case["would_sign"].is_string()).cloned().unwrap();
+    let forged =
+        list(&vectors("ed25519")["op13_policy"]).iter().find(|case| case["would_sign"].is_string()).cloned().unwrap();
     let keys = Keys::new("DG5g3B4j9X2KOErG").unwrap();
     let (time, token) = (text(&forged["d"], "event_ts"), text(&forged["d"], "plain_token"));
     assert_eq!(keys.sign(time, token), text(&forged, "would_sign"));
@@ -206,6 +209,19 @@ fn answers_of_the_platform_are_classified() {
 }
 
 #[test]
+fn tokens_are_read_by_what_is_there() {
+    for case in list(&vectors("qq_token")) {
+        let (id, expect) = (&case["id"], &case["expect"]);
+        match token::read(&case["body"]) {
+            TokenAnswer::Token(_, seconds) => assert_eq!(json!(seconds), expect["expires_in_s"], "{id}"),
+            TokenAnswer::Refused(TokenError::Credentials(_)) => assert_eq!(expect["error"], "credential", "{id}"),
+            TokenAnswer::Refused(TokenError::RateLimited) => assert_eq!(expect["error"], "rate_limited", "{id}"),
+            other @ TokenAnswer::Refused(_) => panic!("{id}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn bodies_are_those_the_platform_takes() {
     let claim = Action { id: "progress".to_owned(), label: "查看进度".to_owned(), command: "查询 42".to_owned() };
     for case in list(&vectors("qq_send_bodies")) {
@@ -225,14 +241,17 @@ fn bodies_are_those_the_platform_takes() {
             "media" => outgoing::media(text(&wanted["media"], "file_info"), cites),
             // Addresses inside an intranet cannot be reached from outside: we upload bytes, never an address.
             "upload-url" => continue,
-            "upload-base64" => outgoing::upload(FileType::File, wanted["file_name"].as_str(), text(wanted, "file_data")),
+            "upload-base64" => {
+                outgoing::upload(FileType::File, wanted["file_name"].as_str(), text(wanted, "file_data"))
+            }
             _ => outgoing::text(content, cites),
         };
         if id == "group-markdown-keyboard" {
             let button = |body: &Value| body["keyboard"]["content"]["rows"][0]["buttons"][0].clone();
             let (ours, theirs) = (button(&made), button(wanted));
             for key in ["id", "render_data", "action"] {
-                let keys = |value: &Value| value[key].as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>());
+                let keys =
+                    |value: &Value| value[key].as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>());
                 assert_eq!(keys(&ours), keys(&theirs), "{id}: {key}");
             }
             assert_eq!((&ours["action"]["type"], &ours["action"]["permission"]), (&json!(1), &json!({ "type": 2 })));

@@ -100,7 +100,9 @@ impl Class {
         match self {
             Self::Done | Self::Sent => "已发送",
             Self::PendingAudit => "平台正在人工审核，通过后才会显示，不会重发",
-            Self::ActiveForbidden => "这个会话不允许机器人主动发言，只能在对方发言后回复；群主可在“群聊 → 更多 → 群机器人 → 管理”里打开",
+            Self::ActiveForbidden => {
+                "这个会话不允许机器人主动发言，只能在对方发言后回复；群主可在“群聊 → 更多 → 群机器人 → 管理”里打开"
+            }
             Self::Night => "平台夜间不允许主动发言，早上再发",
             Self::AnchorInvalid | Self::AnchorExpired | Self::CountUsed => "可回复的消息已过期或回复次数已用完",
             Self::Duplicate => "平台认为是重复消息",
@@ -195,7 +197,15 @@ fn class(status: u16, code: i64, words: &str, body: &Value) -> Class {
         1_100_104 => return Class::TargetGone,
         1_000_001 => return Class::TooLong,
         500 | 502 | 504 => return Class::Transport,
-        _ => return if status == 429 { Class::RateLimited } else if status >= 500 { Class::Transport } else { Class::Refused },
+        _ => {
+            return if status == 429 {
+                Class::RateLimited
+            } else if status >= 500 {
+                Class::Transport
+            } else {
+                Class::Refused
+            };
+        }
     }
     match status {
         204 => Class::Done,

@@ -246,7 +246,8 @@ fn message(data: &Value, way: Way) -> Heard {
         _ => {}
     }
     let attachments = data["attachments"].as_array().map(Vec::as_slice).unwrap_or_default();
-    for spoken in attachments.iter().filter_map(|file| file["asr_refer_text"].as_str()).filter(|w| !w.trim().is_empty()) {
+    for spoken in attachments.iter().filter_map(|file| file["asr_refer_text"].as_str()).filter(|w| !w.trim().is_empty())
+    {
         append(&mut text, "【语音转文字】", &[spoken.trim().to_owned()]);
     }
     Heard::Message(Box::new(Message {

@@ -71,6 +71,7 @@ pub fn harmless(text: &str) -> String {
 
 /// The tag that mentions a member of a group; `None` for what is no openid.
 pub fn of(account: &str) -> Option<String> {
-    let openid = !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let openid =
+        !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     openid.then(|| format!("<qqbot-at-user id=\"{account}\"/>"))
 }

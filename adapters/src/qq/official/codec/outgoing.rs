@@ -114,22 +114,40 @@ fn button(card: &str, at: usize, action: &Action, buttons: Buttons) -> Value {
 
 /// Card and action of a button of ours.
 pub fn pressed(data: &str) -> Option<(&str, &str)> {
-    data.strip_prefix(MARK)?.strip_prefix('|')?.split_once('|').filter(|(card, action)| !card.is_empty() && !action.is_empty())
+    data.strip_prefix(MARK)?
+        .strip_prefix('|')?
+        .split_once('|')
+        .filter(|(card, action)| !card.is_empty() && !action.is_empty())
 }
 
-/// A plain text as markdown that shows the same: signs that would mean something are taken for what they are.
+/// A plain text as markdown that shows the same: signs that would mean something give way to their full-width twins, which
+/// are certain to show and to do nothing.
 pub fn as_markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '!' | '#' => {
-                out.push('\\');
-                out.push(c);
-            }
+    let mut begins = true;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let heads = begins && chars.peek().is_none_or(|next| *next == ' ' || *next == '#');
+        out.push(match c {
+            '*' => '＊',
+            '_' => '＿',
+            '`' => '｀',
+            '~' => '～',
+            '|' => '｜',
+            '[' => '［',
+            ']' => '］',
+            '<' => '＜',
+            '\\' => '＼',
+            '>' if begins => '＞',
+            '#' if heads => '＃',
+            '-' | '+' if heads => '·',
+            other => other,
+        });
+        if c == '\n' {
             // One line end alone is none in markdown.
-            '\n' => out.push_str("\n\n"),
-            other => out.push(other),
+            out.push('\n');
         }
+        begins = c == '\n' || (begins && c == ' ');
     }
     out
 }

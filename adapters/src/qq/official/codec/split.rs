@@ -28,7 +28,11 @@ pub fn split(text: &str, most: usize) -> Vec<String> {
         }
     }
     pieces.push(piece);
-    pieces.iter().map(|piece| piece.trim_matches('\n').trim_end().to_owned()).filter(|piece| !piece.trim().is_empty()).collect()
+    pieces
+        .iter()
+        .map(|piece| piece.trim_matches('\n').trim_end().to_owned())
+        .filter(|piece| !piece.trim().is_empty())
+        .collect()
 }
 
 /// Lines with their ends; a fenced block or a table is one, as long as it fits into a message.
