@@ -351,6 +351,11 @@ pub trait Channel: Send + Sync {
         let _ = key;
         None
     }
+    /// Whether one person has another account in each conversation: an account that is bound is then added to the others,
+    /// instead of standing in their place.
+    fn many_accounts(&self) -> bool {
+        false
+    }
     /// What a message that the platform took still waits for before people see it (`待平台审核`), by its
     /// [`Receipt::external_id`].
     fn awaits(&self, external_id: &str) -> Option<&'static str> {

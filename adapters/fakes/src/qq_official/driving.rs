@@ -289,6 +289,11 @@ impl FakeQq {
         tokio::time::timeout(LIMIT, waiting).await.unwrap_or_else(|_| panic!("not in time: {what}; shown: {}", all()))
     }
 
+    /// Waits until something happens here, for a moment at most: for tests that move the clock meanwhile.
+    pub async fn a_moment(&self) {
+        let _ = tokio::time::timeout(Duration::from_millis(5), self.shared.changed.notified()).await;
+    }
+
     /// Waits until a message with these words is seen in a place.
     pub async fn shows(&self, place: &str, words: &str) -> Shown {
         let found = |it: &Self| it.shown(place).into_iter().find(|shown| shown.text.contains(words));

@@ -84,7 +84,7 @@ pub(super) fn message(world: &mut World, place: &str, body: &Value, now: Timesta
         buttons,
     });
     // Numbers and texts alike are seen in the wild.
-    let at = if world.serial % 2 == 0 { json!(now.as_second()) } else { json!(now.to_string()) };
+    let at = if world.serial.is_multiple_of(2) { json!(now.as_second()) } else { json!(now.to_string()) };
     (200, json!({ "id": id, "timestamp": at, "ext_info": { "ref_idx": mark } }))
 }
 

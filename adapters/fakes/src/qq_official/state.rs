@@ -78,6 +78,7 @@ pub(super) struct Anchor {
 
 /// A group or a private chat.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of what holds there, each by itself")]
 pub(super) struct Place {
     pub(super) active: bool,
     pub(super) muted: bool,
@@ -98,6 +99,7 @@ pub(super) struct Session {
     pub(super) line: Option<mpsc::Sender<Out>>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "a list of switches, each by itself")]
 pub(super) struct World {
     pub(super) base: String,
     pub(super) app_id: String,

@@ -28,6 +28,9 @@ impl FakeQq {
     }
 
     /// The same with headers of the test's own.
+    ///
+    /// # Panics
+    /// Where nothing answers at the address.
     pub async fn call_with(&self, url: &str, body: &str, headers: &[(&str, &str)]) -> (u16, Value) {
         let mut request = reqwest::Client::new()
             .post(url)

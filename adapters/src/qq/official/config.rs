@@ -103,7 +103,7 @@ impl OfficialConfig {
             token_base: TOKEN_BASE.to_owned(),
             windows: Windows::default(),
             media: MediaPolicy::default(),
-            replay: Duration::from_secs(300),
+            replay: Duration::from_mins(5),
             timing: Timing::default(),
         }
     }

@@ -75,17 +75,10 @@ fn of_conversation(name: &str, known: &Known) -> String {
         Active::Denied => "不能主动发言，只能在对方发言后回复",
         Active::Unknown => "主动发言的权限未知",
     });
-    let mut line = format!("{name}：{}", parts.join("，"));
-    if let Some(last) = known.last {
-        line.push_str(&format!("，最近发言 {}", at(last)));
-    }
-    if known.waiting {
-        line.push_str("，有消息在等待");
-    }
-    if let Some(error) = &known.error {
-        line.push_str(&format!("，最近的错误：{error}"));
-    }
-    line
+    parts.extend(known.waiting.then_some("有消息在等待"));
+    let last = known.last.map(|last| format!("，最近发言 {}", at(last))).unwrap_or_default();
+    let error = known.error.as_ref().map(|error| format!("，最近的错误：{error}")).unwrap_or_default();
+    format!("{name}：{}{last}{error}", parts.join("，"))
 }
 
 fn since(at_: Option<Timestamp>) -> String {

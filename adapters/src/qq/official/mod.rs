@@ -156,6 +156,10 @@ impl Channel for OfficialQq {
         self.robot.found(message).await
     }
 
+    fn many_accounts(&self) -> bool {
+        true
+    }
+
     fn awaits(&self, external_id: &str) -> Option<&'static str> {
         external_id.starts_with(robot::AUDIT).then_some("待平台审核")
     }

@@ -46,7 +46,7 @@ impl Default for Windows {
     fn default() -> Self {
         Self {
             group: Duration::from_mins(5),
-            private: Duration::from_mins(60),
+            private: Duration::from_hours(1),
             click: Duration::from_mins(30),
             event: Duration::from_mins(5),
             margin: Duration::from_secs(15),
@@ -329,7 +329,7 @@ impl Talk {
             }
         };
         let draft = self.draft_mut(which, now);
-        let of = *draft.most.get_or_insert(total.min(room).min(MOST_PARTS).max(1));
+        let of = *draft.most.get_or_insert(total.min(room).clamp(1, MOST_PARTS));
         let part = draft.done;
         draft.open = Some(open.clone());
         Step::Send(Attempt { kind: open.kind, id: open.id, seq: open.seq, part, of, again: false })

@@ -139,6 +139,7 @@ impl Robot {
         let mark = mark_of(message);
         let which = Which { key: &message.key, mark: &mark };
         let mut repeats = 0;
+        let mut paced = None;
         for _ in 0..STEPS {
             let now = (self.now)();
             let planned = self.talks.change(conversation, |talk| {
@@ -147,7 +148,7 @@ impl Robot {
                 let total = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
                 (talk.next(which, total, scene, now, &self.config.windows), form, pieces)
             });
-            let (step, form, pieces) = planned.await.map_err(not_now)?;
+            let (step, form, pieces) = planned.await.map_err(|error| not_now(&error))?;
             let attempt = match step {
                 Step::Done(external_id) => return Ok(Receipt { external_id }),
                 Step::Wait => {
@@ -157,14 +158,18 @@ impl Robot {
                 Step::Doubt => return Err(SendError::Perhaps),
                 Step::Send(attempt) => attempt,
             };
-            if let Some(retry_after) = self.pace(conversation).await.map_err(not_now)? {
+            // What was refused did not show: another form of the same piece needs no new leave.
+            if paced != Some(attempt.part)
+                && let Some(retry_after) = self.pace(conversation).await.map_err(|error| not_now(&error))?
+            {
                 if !attempt.again {
                     self.on(conversation, |talk| talk.not_taken(which, now)).await?;
                 }
                 return Err(SendError::Throttled { retry_after });
             }
+            paced = Some(attempt.part);
             let rich = self.rich().await;
-            let body = self.body(message, &attempt, pieces, form, rich);
+            let body = body(message, &attempt, pieces, form, rich);
             let answer = match self.api.call(Method::POST, &path, Some(&body)).await {
                 Ok(answer) => answer,
                 Err(CallError::Unreachable(why)) => {
@@ -202,7 +207,11 @@ impl Robot {
     pub(super) async fn found(&self, message: &Outgoing) -> Result<Option<Receipt>, SendError> {
         let mark = mark_of(message);
         let which = Which { key: &message.key, mark: &mark };
-        let standing = self.talks.change(&message.conversation, |talk| talk.standing(which)).await.map_err(not_now)?;
+        let standing = self
+            .talks
+            .change(&message.conversation, |talk| talk.standing(which))
+            .await
+            .map_err(|error| not_now(&error))?;
         match standing {
             Standing::Finished(external_id) => Ok(Some(Receipt { external_id })),
             Standing::Doubt => self.say(message).await.map(Some),
@@ -328,31 +337,32 @@ impl Robot {
             None => self.shelf.spend("pace", PACE.1, SECOND).await,
         }
     }
+}
 
-    fn body(&self, message: &Outgoing, attempt: &Attempt, pieces: Vec<String>, form: Form, rich: Rich) -> Value {
-        let most = usize::try_from(attempt.of).unwrap_or(usize::MAX);
-        let part = usize::try_from(attempt.part).unwrap_or(usize::MAX);
-        let mut pieces = keep(pieces, most, limit_of(form), &more(message));
-        let last = part + 1 >= pieces.len();
-        let piece = if part < pieces.len() { pieces.swap_remove(part) } else { more(message) };
-        let cites = match attempt.kind {
-            Some(Kind::Message) => Cites::Message(&attempt.id, attempt.seq),
-            Some(Kind::Click | Kind::Event) => Cites::Event(&attempt.id, attempt.seq),
-            None => Cites::Nothing,
-        };
-        let buttons = match rich {
-            Rich::Callback => Some(Buttons::Callback),
-            Rich::Command => Some(Buttons::Command),
-            Rich::Plain => None,
-        };
-        let called = if part == 0 { mentions(message) } else { String::new() };
-        match buttons.filter(|_| last && attempt.kind.is_some() && !message.actions.is_empty()) {
-            Some(buttons) => {
-                let keyboard = outgoing::keyboard(&card_id(&message.key), &message.actions, buttons);
-                outgoing::markdown(&format!("{called}{}", outgoing::as_markdown(&piece)), &keyboard, cites)
-            }
-            None => outgoing::text(&format!("{called}{piece}"), cites),
+/// What is posted for one piece.
+fn body(message: &Outgoing, attempt: &Attempt, pieces: Vec<String>, form: Form, rich: Rich) -> Value {
+    let most = usize::try_from(attempt.of).unwrap_or(usize::MAX);
+    let part = usize::try_from(attempt.part).unwrap_or(usize::MAX);
+    let mut pieces = keep(pieces, most, limit_of(form), &more(message));
+    let last = part + 1 >= pieces.len();
+    let piece = if part < pieces.len() { pieces.swap_remove(part) } else { more(message) };
+    let cites = match attempt.kind {
+        Some(Kind::Message) => Cites::Message(&attempt.id, attempt.seq),
+        Some(Kind::Click | Kind::Event) => Cites::Event(&attempt.id, attempt.seq),
+        None => Cites::Nothing,
+    };
+    let buttons = match rich {
+        Rich::Callback => Some(Buttons::Callback),
+        Rich::Command => Some(Buttons::Command),
+        Rich::Plain => None,
+    };
+    let called = if part == 0 { mentions(message) } else { String::new() };
+    match buttons.filter(|_| last && attempt.kind.is_some() && !message.actions.is_empty()) {
+        Some(buttons) => {
+            let keyboard = outgoing::keyboard(&card_id(&message.key), &message.actions, buttons);
+            outgoing::markdown(&format!("{called}{}", outgoing::as_markdown(&piece)), &keyboard, cites)
         }
+        None => outgoing::text(&format!("{called}{piece}"), cites),
     }
 }
 
@@ -436,7 +446,7 @@ fn mentions(message: &Outgoing) -> String {
     if !message.conversation.starts_with("group:") {
         return String::new();
     }
-    message.mentions.iter().take(5).filter_map(|account| mention::of(account)).map(|tag| format!("{tag} ")).collect()
+    message.mentions.iter().take(5).filter_map(|account| mention::of(account)).collect()
 }
 
 /// Another form of words that did not go through; `false` where none is left.
@@ -450,7 +460,7 @@ fn reform(talk: &mut Talk, which: Which<'_>, now: Timestamp, class: Class, text:
     changed || (class != Class::TooLong && talk.reform(which, now, |form| form.neutral = true))
 }
 
-fn not_now(error: ShelfError) -> SendError {
+fn not_now(error: &ShelfError) -> SendError {
     SendError::Unreachable(error.to_string())
 }
 

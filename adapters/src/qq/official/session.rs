@@ -156,7 +156,7 @@ impl Session {
     /// The socket stands.
     pub fn opened(&mut self, token: &str, now: Timestamp) {
         self.state = State::Opened;
-        self.token = token.to_owned();
+        token.clone_into(&mut self.token);
         self.opened_at = Some(now);
         self.beat_at = None;
         self.unanswered = false;
@@ -298,7 +298,6 @@ impl Session {
         match code {
             4001 | 4002 => operator(format!("平台认为我们发出的数据有误（{code}），请反馈给开发者")),
             4004 => self.stale_token = true,
-            4006 | 4007 => self.place = None,
             4008 => pause = TOO_FAST,
             4013 | 4014 if self.level + 1 < INTENTS.len() => {
                 self.level += 1;
@@ -308,7 +307,7 @@ impl Session {
             4010..=4014 => operator(format!(
                 "平台不允许机器人订阅群聊和私聊消息（{code}）：请在开放平台确认机器人已开通群聊、单聊场景并通过审核"
             )),
-            4900..=4913 => self.place = None,
+            4006 | 4007 | 4900..=4913 => self.place = None,
             4914 => operator("机器人未上线，只能连接沙箱环境：请发布机器人，或在配置里设置 sandbox = true".to_owned()),
             4915 => operator("机器人已被平台封禁，请到开放平台查看原因".to_owned()),
             // 4009 included: the session may be resumed.

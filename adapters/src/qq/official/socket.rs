@@ -232,10 +232,7 @@ impl Line {
                             break 'line;
                         }
                     }
-                    Effect::Forget => {
-                        // Kept by mistake it would be refused once more.
-                        let _ = self.robot.shelf.take(PLACE).await;
-                    }
+                    Effect::Forget => self.forget().await,
                     Effect::Close => break 'line,
                 }
             }
@@ -244,21 +241,30 @@ impl Line {
         }
         // No farewell: a session that is said goodbye to cannot be resumed.
         let now = self.now();
-        let mut core = self.lock();
-        core.session.gone(code, now);
-        core.since = Some(now);
-        tracing::info!(code, trouble = core.session.trouble(), "the gateway's connection has ended");
+        let forgotten = {
+            let mut core = self.lock();
+            core.session.gone(code, now);
+            core.since = Some(now);
+            tracing::info!(code, trouble = core.session.trouble(), "the gateway's connection has ended");
+            core.session.place().is_none()
+        };
+        if forgotten {
+            self.forget().await;
+        }
     }
 
     fn frame(&self, text: &[u8]) -> Vec<Effect> {
         let now = self.now();
-        match event::frame(text) {
-            Some(frame) => self.lock().session.frame(frame, now),
-            None => {
-                tracing::warn!("a frame of the gateway was not understood");
-                Vec::new()
-            }
-        }
+        let Some(frame) = event::frame(text) else {
+            tracing::warn!("a frame of the gateway was not understood");
+            return Vec::new();
+        };
+        self.lock().session.frame(frame, now)
+    }
+
+    async fn forget(&self) {
+        // Kept by mistake it would be refused once more, and nothing worse.
+        let _ = self.robot.shelf.take(PLACE).await;
     }
 
     async fn kept(&self) -> Option<Place> {

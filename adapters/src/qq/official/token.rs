@@ -18,7 +18,7 @@ use crate::{Entry, Shelf};
 /// Asked again this long after a refusal.
 const HOLD: Duration = Duration::from_mins(1);
 /// Least remaining life of a token that is used: in its last minute the platform gives the next one.
-const LEAST: Duration = Duration::from_secs(60);
+const LEAST: Duration = Duration::from_mins(1);
 /// Most of a token's life that is given away.
 const EARLY: Duration = Duration::from_mins(5);
 

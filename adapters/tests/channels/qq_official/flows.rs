@@ -1,7 +1,7 @@
 //! The flows of the sheet (section 7), at the channel's border. With a whole desk behind them they stand in
 //! `tests/desk/qq_official`.
 
-use std::time::Duration;
+use std::collections::HashSet;
 
 use serde_json::json;
 use zhishou_adapters::{Channel as _, Event, SendError};
@@ -10,7 +10,7 @@ use zhishou_fakes::qq_official::{Fault, How};
 use super::support::{AT_GROUP, GROUP, called, connected};
 use crate::support::{outgoing, within};
 
-fn waits(outcome: Result<Option<String>, SendError>) {
+fn waits(outcome: &Result<Option<String>, SendError>) {
     assert!(matches!(outcome, Err(SendError::AwaitsContact)), "{outcome:?}");
 }
 
@@ -26,9 +26,9 @@ async fn late_progress_is_tried_once_and_waits_for_the_next_contact() {
     assert_eq!(shown[0].how, How::Message(asked, 1));
 
     it.forward(3_600);
-    waits(it.say("p1", "10:00 已到现场").await);
+    waits(&it.say("p1", "10:00 已到现场").await);
     assert_eq!(it.qq.sends(AT_GROUP).len(), 2, "one active try");
-    waits(it.say("p2", "10:05 正在处理").await);
+    waits(&it.say("p2", "10:05 正在处理").await);
     assert_eq!(it.qq.sends(AT_GROUP).len(), 2, "and no second one");
 
     it.forward(1_200);
@@ -40,7 +40,7 @@ async fn late_progress_is_tried_once_and_waits_for_the_next_contact() {
     assert_eq!(shown[1].how, How::Message(asked, 1));
     // The refusal stands a day later, and after a restart: it is on the shelf.
     it.forward(48 * 3_600);
-    waits(it.say("p3", "还有一事").await);
+    waits(&it.say("p3", "还有一事").await);
     assert_eq!(it.qq.sends(AT_GROUP).len(), 3);
 }
 
@@ -50,7 +50,7 @@ async fn an_owner_who_allows_it_lets_out_what_waits() {
     let it = called().await;
     it.qq.say_to_robot(GROUP, "M-WANG", "登记系统打不开了").await;
     it.forward(3_600);
-    waits(it.say("p1", "已到现场").await);
+    waits(&it.say("p1", "已到现场").await);
     let envelope = it.qq.let_speak(GROUP, true).await;
     it.reachable().await;
     it.say("p1", "已到现场").await.unwrap();
@@ -61,7 +61,7 @@ async fn an_owner_who_allows_it_lets_out_what_waits() {
     assert!(it.channel.health().unwrap().contains("可以主动发言"));
     it.qq.let_speak(GROUP, false).await;
     it.forward(3_600);
-    waits(it.say("p3", "再说一句").await);
+    waits(&it.say("p3", "再说一句").await);
 }
 
 /// C: no answer, the same number again, a duplicate: delivered.
@@ -94,11 +94,11 @@ async fn what_is_in_doubt_is_found_by_its_number() {
     it.forward(2);
     assert!(matches!(it.send(&message).await, Err(SendError::Perhaps)));
     it.forward(20);
-    let found = within(it.channel.find(&message, it.clock.now(), &Default::default())).await.unwrap();
+    let found = within(it.channel.find(&message, it.clock.now(), &HashSet::default())).await.unwrap();
     assert!(found.is_some());
     assert_eq!(it.qq.shown(AT_GROUP).len(), 1);
     let never = outgoing("other", AT_GROUP, "没说过");
-    assert_eq!(within(it.channel.find(&never, it.clock.now(), &Default::default())).await.unwrap(), None);
+    assert_eq!(within(it.channel.find(&never, it.clock.now(), &HashSet::default())).await.unwrap(), None);
 }
 
 /// An active message without an answer is never repeated.
@@ -111,7 +111,7 @@ async fn an_active_message_in_doubt_is_not_repeated() {
     let message = outgoing("k", AT_GROUP, "已完成");
     assert!(matches!(it.send(&message).await, Err(SendError::Perhaps)));
     it.forward(20);
-    let found = within(it.channel.find(&message, it.clock.now(), &Default::default())).await;
+    let found = within(it.channel.find(&message, it.clock.now(), &HashSet::default())).await;
     assert!(matches!(found, Err(SendError::Perhaps)));
     assert_eq!(it.qq.sends(AT_GROUP).len(), 1);
 }
@@ -125,7 +125,7 @@ async fn a_sixth_answer_does_not_leave() {
     for n in 0..5 {
         it.say(&format!("k{n}"), "答复").await.unwrap();
     }
-    waits(it.say("k5", "答复").await);
+    waits(&it.say("k5", "答复").await);
     let sends = it.qq.sends(AT_GROUP);
     assert_eq!(sends.len(), 5);
     let numbers: Vec<_> = sends.iter().map(|call| call.body["msg_seq"].clone()).collect();
@@ -152,7 +152,7 @@ async fn the_gateway_is_resumed_and_a_refusal_of_rights_is_told() {
     let told = within(async {
         loop {
             it.forward(50);
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            it.qq.a_moment().await;
             if let Err(told) = it.channel.health()
                 && told.contains("4014")
             {

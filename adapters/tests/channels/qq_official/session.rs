@@ -15,7 +15,7 @@ fn after(seconds: u64) -> Timestamp {
     now().checked_add(Duration::from_secs(seconds)).unwrap()
 }
 
-fn of(value: Value) -> Frame {
+fn of(value: &Value) -> Frame {
     frame(value.to_string().as_bytes()).unwrap()
 }
 
@@ -27,13 +27,13 @@ fn written(effects: &[Effect]) -> Value {
 }
 
 fn hello() -> Frame {
-    of(json!({ "op": 10, "d": { "heartbeat_interval": 45_000 } }))
+    of(&json!({ "op": 10, "d": { "heartbeat_interval": 45_000 } }))
 }
 
 fn live(session: &mut Session) {
     session.opened("T", now());
     session.frame(hello(), now());
-    session.frame(of(json!({ "op": 0, "t": "READY", "s": 1, "d": { "session_id": "S" } })), now());
+    session.frame(of(&json!({ "op": 0, "t": "READY", "s": 1, "d": { "session_id": "S" } })), now());
     assert_eq!(*session.state(), State::Live);
 }
 
@@ -45,13 +45,13 @@ fn it_identifies_beats_and_resumes() {
     assert_eq!(identify["op"], 2);
     assert_eq!(identify["d"]["token"], "QQBot T");
     assert_eq!(identify["d"]["intents"], (1 << 25) | (1 << 26) | (1 << 27));
-    session.frame(of(json!({ "op": 0, "t": "READY", "s": 1, "d": { "session_id": "S" } })), now());
-    let message = of(json!({ "op": 0, "t": "GROUP_MESSAGE_CREATE", "s": 2, "id": "e", "d": {} }));
+    session.frame(of(&json!({ "op": 0, "t": "READY", "s": 1, "d": { "session_id": "S" } })), now());
+    let message = of(&json!({ "op": 0, "t": "GROUP_MESSAGE_CREATE", "s": 2, "id": "e", "d": {} }));
     assert_eq!(session.frame(message.clone(), now()), [Effect::Event(message)]);
 
     assert_eq!(session.tick(after(42)), []);
     assert_eq!(written(&session.tick(after(43))), json!({ "op": 1, "d": 2 }));
-    session.frame(of(json!({ "op": 11 })), after(43));
+    session.frame(of(&json!({ "op": 11 })), after(43));
     assert_eq!(written(&session.tick(after(86))), json!({ "op": 1, "d": 2 }));
     // Nobody answered that one.
     assert_eq!(session.tick(after(129)), [Effect::Close]);
@@ -60,7 +60,7 @@ fn it_identifies_beats_and_resumes() {
     session.opened("T2", after(129));
     let resume = written(&session.frame(hello(), after(129)));
     assert_eq!(resume, json!({ "op": 6, "d": { "token": "QQBot T2", "session_id": "S", "seq": 2 } }));
-    session.frame(of(json!({ "op": 0, "t": "RESUMED", "s": 3, "d": "" })), after(130));
+    session.frame(of(&json!({ "op": 0, "t": "RESUMED", "s": 3, "d": "" })), after(130));
     assert_eq!(*session.state(), State::Live);
 }
 
@@ -69,7 +69,7 @@ fn a_session_goes_on_after_a_restart_unless_it_is_refused() {
     let mut session = Session::new(Some(Place { session: "S".to_owned(), seq: 9 }));
     session.opened("T", now());
     assert_eq!(written(&session.frame(hello(), now()))["d"]["seq"], 9);
-    assert_eq!(session.frame(of(json!({ "op": 9, "d": false })), now()), [Effect::Forget, Effect::Close]);
+    assert_eq!(session.frame(of(&json!({ "op": 9, "d": false })), now()), [Effect::Forget, Effect::Close]);
     session.gone(None, now());
     assert_eq!(gap(now(), session.not_before().unwrap()), Duration::from_secs(2));
     session.opened("T", after(5));
@@ -138,7 +138,7 @@ fn it_never_gives_up() {
     for _ in 0..5 {
         session.opened("T", now());
         session.frame(hello(), now());
-        session.frame(of(json!({ "op": 9, "d": false })), now());
+        session.frame(of(&json!({ "op": 9, "d": false })), now());
         session.gone(None, after(30));
     }
     assert!(session.trouble().unwrap().contains("身份验证"));

@@ -116,6 +116,18 @@ impl Served {
         self.desk.next(fits).await;
     }
 
+    /// Seconds pass until the stand-in has seen so many connections: identified and resumed.
+    pub async fn in_time(&self, connections: (usize, usize)) {
+        within(async {
+            while self.qq.connections() != connections {
+                self.clock.forward(Duration::from_millis(200));
+                self.qq.a_moment().await;
+            }
+        })
+        .await;
+        within(self.channel.connected()).await;
+    }
+
     pub async fn stop(self) {
         self.stop.cancel();
         within(self.listening).await.unwrap().unwrap();

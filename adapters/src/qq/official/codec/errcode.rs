@@ -184,7 +184,6 @@ fn class(status: u16, code: i64, words: &str, body: &Value) -> Class {
         40_054_005 => return Class::Duplicate,
         40_034_102 | 40_034_105 => return Class::ActiveForbidden,
         304_003 => return Class::Url,
-        304_018 => return Class::Transport,
         304_022 => return Class::Night,
         304_023 | 304_024 => return Class::PendingAudit,
         304_025 | 1_100_101..=1_100_103 => return Class::Sensitive,
@@ -196,7 +195,7 @@ fn class(status: u16, code: i64, words: &str, body: &Value) -> Class {
         50_006 => return Class::Empty,
         1_100_104 => return Class::TargetGone,
         1_000_001 => return Class::TooLong,
-        500 | 502 | 504 => return Class::Transport,
+        304_018 | 500 | 502 | 504 => return Class::Transport,
         _ => {
             return if status == 429 {
                 Class::RateLimited

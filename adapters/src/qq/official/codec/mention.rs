@@ -69,9 +69,9 @@ pub fn harmless(text: &str) -> String {
     text.replace("<@", "＜@").replace("<qqbot-", "＜qqbot-").replace("](mqqapi://", "](mqqapi：//")
 }
 
-/// The tag that mentions a member of a group; `None` for what is no openid.
+/// The tag that mentions a member of a group, and a space; `None` for what is no openid.
 pub fn of(account: &str) -> Option<String> {
     let openid =
         !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    openid.then(|| format!("<qqbot-at-user id=\"{account}\"/>"))
+    openid.then(|| format!("<qqbot-at-user id=\"{account}\"/> "))
 }
