@@ -35,7 +35,7 @@ pub(super) enum Inspect {
     /// 解码一条企业微信回调
     Wecom(Capture),
     /// 解码一条 QQ 官方机器人回调
-    Qq(Later),
+    Qq(Capture),
     /// 解码短信报文
     Sms(Later),
 }
@@ -126,8 +126,9 @@ pub(super) fn inspect(config: Option<&Path>, what: Inspect) -> Result<(), Failur
         Inspect::Escalation(args) => escalation(config, &args),
         Inspect::Onebot(capture) => captures::onebot(config, &capture),
         Inspect::Wecom(capture) => captures::wecom(config, &capture),
-        Inspect::Mail(_) | Inspect::Qq(_) | Inspect::Sms(_) => {
-            Err(Failure::work("此版本还没有这个渠道；目前可用 inspect onebot 和 inspect wecom。"))
+        Inspect::Qq(capture) => captures::qq(config, &capture),
+        Inspect::Mail(_) | Inspect::Sms(_) => {
+            Err(Failure::work("此版本还没有这个渠道；目前可用 inspect onebot、inspect qq 和 inspect wecom。"))
         }
     }
 }

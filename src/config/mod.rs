@@ -2,6 +2,7 @@
 
 mod channels;
 mod contracts;
+mod qq_official;
 mod secrets;
 mod wecom;
 

@@ -5,6 +5,7 @@ mod clock;
 mod laws;
 mod mail;
 mod peers;
+mod qq_official;
 mod rehearse;
 mod store;
 mod tidy;
