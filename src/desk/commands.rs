@@ -171,7 +171,7 @@ impl Batch<'_> {
         let text = command.text.trim().to_owned();
         let event = match command.name {
             CommandName::Status => {
-                self.tell_status(message, key);
+                self.tell_status(message, key).await?;
                 return Ok(commanded(key, "查询"));
             }
             CommandName::Urge => {

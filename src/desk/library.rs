@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use zhishou_intents::{CategoryTerms, FaqEntry, FaqIndex, LexiconSource, SeverityTerms, SystemTerms};
 
 use super::Desk;
-use crate::rules::directory::{Directory, Maintenance, PeopleFile, Person, Swap};
+use crate::rules::directory::{Accounts, Directory, Maintenance, PeopleFile, Person, Swap};
 use crate::rules::terms::Terms;
 use crate::store::{DirectoryRow, Store, StoreError};
 
@@ -182,7 +182,7 @@ fn with_bound(rows: Vec<DirectoryRow>, before: &[DirectoryRow]) -> Result<Vec<Di
         people.push(read(row)?);
     }
     let named = |channel: &str, account: &str| {
-        people.iter().any(|p| p.accounts.get(channel).is_some_and(|known| known.eq_ignore_ascii_case(account)))
+        people.iter().any(|p| p.accounts.on(channel).iter().any(|known| known.eq_ignore_ascii_case(account)))
     };
     let kept = |mut row: DirectoryRow| {
         if row.kind != "person" {
@@ -192,12 +192,12 @@ fn with_bound(rows: Vec<DirectoryRow>, before: &[DirectoryRow]) -> Result<Vec<Di
         let old = before.iter().find(|old| old.kind == "person" && old.key == row.key);
         let bound = old.map(read::<Person>).transpose()?.map(|old| old.bound).unwrap_or_default();
         let free = |channel: &str, account: &str| !person.accounts.contains_key(channel) && !named(channel, account);
-        let stays: BTreeMap<_, _> = bound.into_iter().filter(|(channel, account)| free(channel, account)).collect();
+        let stays: Accounts = bound.iter().filter(|(channel, account)| free(channel, account)).collect();
         let empty = person.accounts.values().any(String::is_empty);
         if !stays.is_empty() || empty {
-            person.accounts.extend(stays.clone());
             // An account left empty is how a file says that there is none: a bound one is taken back by it.
-            person.accounts.retain(|_, account| !account.is_empty());
+            let typed = person.accounts.iter().filter(|(_, account)| !account.is_empty());
+            person.accounts = typed.chain(&stays).collect();
             person.bound = stays;
             row.body = serde_json::to_string(&person).unwrap_or_default();
         }

@@ -74,7 +74,7 @@ impl Batch<'_> {
             .map(|(key, _)| key.clone())
             .collect();
         if let [only] = own.as_slice() {
-            self.tell_status(message, only);
+            self.tell_status(message, only).await?;
             return Ok(Outcome::new(Disposition::Commanded, Some(only.clone()), "查询；"));
         }
         let tickets: Vec<&Ticket> = own.iter().filter_map(|key| self.ticket(key)).collect();

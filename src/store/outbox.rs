@@ -19,7 +19,7 @@ statements! {
                         o.attempts, o.external_id, o.body
                    FROM outbox AS o JOIN" rows
                 "ON o.merge_key = r.value ->> 0
-                  WHERE o.state = 'ready' AND o.merge_key <> '' AND o.attempts = 0 AND o.send_at_ms > $2";
+                  WHERE o.state = 'ready' AND o.merge_key <> '' AND o.attempts = 0 AND o.send_at_ms > $2 AND o.problem = ''";
     /// Joins another change to a waiting message.
     REWRITE = "UPDATE outbox SET kind = d.a, body = d.b
                  FROM (SELECT r.value ->> 0 AS id, r.value ->> 1 AS a, r.value ->> 2 AS b FROM" rows
@@ -319,6 +319,12 @@ impl Write {
             .iter()
             .map(|row| (text_at(row, 0), text_at(row, 1), text_at(row, 2), text_at(row, 3), text_at(row, 4)))
             .collect())
+    }
+
+    /// What was said about a ticket (`contract#number`), as this transaction sees it.
+    pub async fn outbox_about(&mut self, ticket: &str) -> Result<Vec<OutboxRow>, StoreError> {
+        let query = self.query(&SAID_OF).bind(ticket.to_owned());
+        Ok(self.rows(&SAID_OF, query).await?.iter().map(outbox_row).collect())
     }
 
     /// Messages about tickets in a conversation (full name) whose id no platform has told, or not yet: `(key, ticket, body)`,

@@ -50,6 +50,8 @@ fn foretold(people: &str) -> Vec<Line> {
         severity: None,
         category: None,
         system: None,
+        doubt: None,
+        follows: None,
     };
     forecast_opening(opening, &directory, &terms(XIAN), morning(), 1000, &|_| true)
 }

@@ -6,6 +6,7 @@ mod foretold;
 mod laws;
 mod mail;
 mod peers;
+mod qq_official;
 mod rehearse;
 mod store;
 mod tidy;

@@ -384,7 +384,7 @@ fn check_paths(paths: [Option<&String>; 2]) -> Result<(), ChannelError> {
 /// Of two reasons the one that lets the message live: what passes by itself before what does not.
 fn worth_most(known: Option<SendError>, new: SendError) -> SendError {
     let rank = |error: &SendError| match error {
-        SendError::Throttled { .. } | SendError::Muted { .. } => 0,
+        SendError::Throttled { .. } | SendError::Muted { .. } | SendError::AwaitsContact => 0,
         SendError::Unreachable(_) => 1,
         SendError::Perhaps => 2,
         SendError::Refused { .. } => 3,
