@@ -1,1 +1,3 @@
 //! Mail: reading, threads, servers.
+
+mod reading;
