@@ -124,6 +124,10 @@ impl MailChannel {
             let held = self.fence.holds_back(message, &to, thread.as_ref()).await.map_err(fence::unreachable)?;
             if let Some(why) = held {
                 self.status.count(Counted::HeldBack);
+                // What is said later about it belongs below the mail all the same.
+                if let Some(thread) = thread {
+                    self.threads.sent(&message.conversation, about, thread).await.map_err(fence::unreachable)?;
+                }
                 return Err(refused(why));
             }
         }

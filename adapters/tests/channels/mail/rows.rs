@@ -169,7 +169,7 @@ async fn what_comes_between_idle_and_its_go_ahead_counts() {
     script.extend(mails(&[1]));
     let scripted = Scripted::start(GREETING, vec![script]).await;
     let mut config = reads(&scripted);
-    config.timing.idle = Duration::from_secs(3600);
+    config.timing.idle = Duration::from_hours(1);
     run(config).desk.has(1).await;
     let opened = scripted.heard().iter().filter(|line| line.starts_with("-- ")).count();
     assert_eq!(opened, 1);
