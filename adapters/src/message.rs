@@ -221,6 +221,10 @@ pub struct Outgoing {
     /// Whether a person wrote these words (an engineer's progress), and not the desk by itself.
     #[serde(default)]
     pub by_person: bool,
+    /// Whether it says that a command was carried out, for somebody whose account is known and not in doubt: no answer to a
+    /// sender that may be a machine.
+    #[serde(default)]
+    pub commanded: bool,
 }
 
 /// A button on a card, and the command a person may type instead.

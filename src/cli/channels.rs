@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
+use zhishou_adapters::mail::{self, MailChannel, MailConfig};
 use zhishou_adapters::qq::onebot::{Listen as OnebotListen, OneBot, OneBotConfig, Transport};
 use zhishou_adapters::wecom::{self, BotMode, WeCom, WeComConfig};
 use zhishou_adapters::{Channel, Shelf};
@@ -43,6 +44,7 @@ fn one(settings: &ChannelSettings, ground: &Ground) -> Result<Arc<dyn Channel>, 
     Ok(match settings {
         ChannelSettings::Sandbox { id } => Arc::new(SandboxChannel::new(id)),
         ChannelSettings::WeCom(config) => Arc::new(wecom_channel(config, ground)?),
+        ChannelSettings::Mail(settings) => Arc::new(mail_channel(&settings.config, ground)?),
         ChannelSettings::Onebot { id, link, access_token, secret, listen, account, media_hosts } => {
             let transport = match link {
                 OnebotLink::ReverseWs { path } => Transport::ReverseWs { path: path.clone() },
@@ -68,6 +70,11 @@ fn wecom_channel(config: &WeComConfig, ground: &Ground) -> Result<WeCom, Failure
         .map_err(|error| Failure::usage(format!("渠道 {}：{error}", config.id)))
 }
 
+fn mail_channel(config: &MailConfig, ground: &Ground) -> Result<MailChannel, Failure> {
+    MailChannel::new(config.clone(), &ground.shelf(&config.id), &ground.now())
+        .map_err(|error| Failure::usage(format!("渠道 {}：{error}", config.id)))
+}
+
 /// What a channel can and cannot do as configured: a sentence each; `false` where something a desk needs is missing.
 pub(super) fn abilities(settings: &ChannelSettings) -> Vec<(bool, String)> {
     match settings {
@@ -78,6 +85,18 @@ pub(super) fn abilities(settings: &ChannelSettings) -> Vec<(bool, String)> {
             .into_iter()
             .map(|advice| (advice.ok, format!("渠道 {}（企业微信）{}：{}。", config.id, advice.about, advice.text)))
             .collect(),
+        ChannelSettings::Mail(settings) => {
+            let id = &settings.config.id;
+            let mut told: Vec<_> = mail::explain(&settings.config)
+                .into_iter()
+                .map(|advice| (advice.ok, format!("渠道 {id}（邮件）{}：{}。", advice.about, advice.text)))
+                .collect();
+            if settings.config.imap.is_some() && !settings.start_chosen {
+                let text = "没有写 start，信箱里已有的邮件不处理；要处理请写 start = \"all\" 或一个日期，第一次连上以后再改就不起作用了";
+                told.push((false, format!("渠道 {id}（邮件）收信：{text}。")));
+            }
+            told
+        }
         ChannelSettings::Sandbox { id } => vec![(true, format!("渠道 {id}：沙盒页面。"))],
     }
 }
@@ -104,6 +123,15 @@ pub(super) async fn probe(settings: &ChannelSettings, ground: &Ground) -> Result
                 found.push((true, format!("渠道 {} 消息推送机器人 {}：{text}", config.id, robot.conversation)));
             }
             found
+        }
+        ChannelSettings::Mail(settings) => {
+            let config = &settings.config;
+            let told = mail_channel(config, ground)?.probe().await.into_iter();
+            told.map(|result| match result {
+                Ok(text) => (true, format!("渠道 {}（邮件）：{text}", config.id)),
+                Err(text) => (false, format!("渠道 {}（邮件）：{text}", config.id)),
+            })
+            .collect()
         }
         ChannelSettings::Sandbox { .. } => Vec::new(),
     })

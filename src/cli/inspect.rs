@@ -318,6 +318,8 @@ fn escalation(config: Option<&Path>, args: &Escalation) -> Result<(), Failure> {
         severity: severity.map(|id| (id, Vec::new())),
         category: None,
         system: None,
+        doubt: None,
+        follows: None,
     };
     let exists = |channel: &str| crate::rehearse::CHANNELS.contains(&channel);
     let lines = forecast_opening(opening, &directory, &terms, args.start, 1000, &exists);

@@ -2,6 +2,7 @@
 
 mod channels;
 mod contracts;
+mod mail;
 mod secrets;
 mod wecom;
 
@@ -16,6 +17,7 @@ use channels::TypedChannel;
 
 pub use channels::{ChannelSettings, Listen, OnebotLink};
 pub use contracts::{holidays, load_contract};
+pub use mail::MailSettings;
 
 /// The file as typed.
 #[derive(Debug, Default, Deserialize)]

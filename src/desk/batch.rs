@@ -13,7 +13,7 @@ use super::said::Said;
 use super::{Desk, DeskError, Library};
 use crate::ids::OutboundId;
 use crate::rules::terms::Terms;
-use crate::rules::ticket::{Actor, Decision, Event, Fact, Opening, Refusal, Ticket};
+use crate::rules::ticket::{Actor, Audience, Decision, Event, Fact, Opening, Refusal, Ticket};
 use crate::store::{Counter, DirectoryRow, EventRow, OutboxRow, OutboxState, StoreError, TicketKey, Write};
 
 /// Changes about one ticket to one conversation within this time become one message (`interfaces.md`).
@@ -71,6 +71,10 @@ pub(super) struct Batch<'d> {
     asked: BTreeMap<String, (i64, String)>,
     marks: BTreeMap<String, (i64, String)>,
     imports: Vec<DirectoryRow>,
+    /// Ways on which nothing arrives, once they were asked for.
+    pub(super) shut: Option<BTreeSet<String>>,
+    /// Whether something was put back into the outbox beside what is queued here.
+    sends: bool,
     /// What the next outgoing messages are a consequence of; with a count it makes their unique keys.
     cause: String,
     count: u32,
@@ -97,6 +101,8 @@ impl<'d> Batch<'d> {
             asked: BTreeMap::new(),
             marks: BTreeMap::new(),
             imports: Vec::new(),
+            shut: None,
+            sends: false,
             cause: String::new(),
             count: 0,
         })
@@ -277,6 +283,9 @@ impl<'d> Batch<'d> {
         }
         let version = self.tickets.get(key).map_or(0, |loaded| loaded.version);
         self.tickets.insert(key.clone(), Loaded { ticket, version, dirty: true });
+        if tells.iter().any(|tell| !matches!(tell.to, Audience::Requester | Audience::Issuer)) {
+            self.load_shut().await?;
+        }
         for tell in self.in_nobodys_place(terms, key, tells) {
             self.speak(terms, key, &tell, issuer);
         }
@@ -342,6 +351,23 @@ impl<'d> Batch<'d> {
         self.said.push(said);
     }
 
+    /// Something of the outbox is to be sent again: it looks once this has committed.
+    pub(super) fn will_send(&mut self) {
+        self.sends = true;
+    }
+
+    /// How many messages are queued so far.
+    pub(super) fn queued(&self) -> usize {
+        self.said.len()
+    }
+
+    /// Marks what was queued since then and answers somebody: it says that a command of a known person was carried out.
+    pub(super) fn commanded_since(&mut self, queued: usize) {
+        for said in self.said.iter_mut().skip(queued).filter(|said| said.reply_to.is_some()) {
+            said.commanded = true;
+        }
+    }
+
     /// What is queued so far.
     pub(super) fn saying(&self) -> impl Iterator<Item = &Said> {
         self.said.iter()
@@ -355,6 +381,11 @@ impl<'d> Batch<'d> {
     /// The words of an entry about a ticket.
     pub(super) fn ticket_words(&self, entry: &str, occasion: Map<String, Value>) -> String {
         self.desk.wording.say(entry, Value::Object(occasion))
+    }
+
+    /// The same for channels of 70 characters, where the entry has a short form.
+    pub(super) fn short_words(&self, entry: &str, occasion: &Map<String, Value>) -> Option<String> {
+        super::brief::brief(&self.desk.wording, entry, occasion)
     }
 
     // ---------------------------------------------------------------- remembering
@@ -436,8 +467,8 @@ impl<'d> Batch<'d> {
             let counters: Vec<Counter> = self.counters.values().cloned().collect();
             self.write.record(&self.events, &counters).await?;
         }
-        let has_mail = !self.says.is_empty();
-        if has_mail {
+        let has_mail = self.sends || !self.says.is_empty();
+        if !self.says.is_empty() {
             self.queue(now).await?;
         }
         if !self.asked.is_empty() {

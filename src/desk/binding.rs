@@ -31,7 +31,9 @@ impl Batch<'_> {
         inbound: &Inbound,
         conversation: &str,
     ) -> Result<Option<Outcome>, DeskError> {
-        let Some(code) = inbound.text.trim().strip_prefix("绑定").filter(|_| inbound.addressed) else {
+        let Some(code) =
+            inbound.text.trim().strip_prefix("绑定").filter(|_| inbound.addressed && inbound.doubt.is_none())
+        else {
             return Ok(None);
         };
         let Some(name) = self.bind_account(inbound, code.trim()).await? else { return Ok(None) };

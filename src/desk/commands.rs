@@ -23,6 +23,9 @@ impl Batch<'_> {
         if let Some(outcome) = self.no_right(message, command).await? {
             return Ok(outcome);
         }
+        if let Some(outcome) = self.doubted(message, command) {
+            return Ok(outcome);
+        }
         match command.name {
             CommandName::Help => Ok(self.help(message, Disposition::Commanded)),
             CommandName::Human => self.human(message, command).await,
@@ -31,7 +34,10 @@ impl Batch<'_> {
             CommandName::Mine => Ok(self.mine(message)),
             CommandName::Todo => self.todo(message).await,
             CommandName::Duty => Ok(self.duty(message, command)),
-            CommandName::Swap => Ok(self.swap(message, command)),
+            CommandName::Swap => {
+                self.load_shut().await?;
+                Ok(self.swap(message, command))
+            }
             CommandName::Broadcast => Ok(self.broadcast(message, command)),
             CommandName::Maintenance => Ok(self.maintenance(message, command)),
             CommandName::Inspection | CommandName::FinishDuty => {
@@ -504,6 +510,8 @@ impl Batch<'_> {
                 severity: routing.severity.as_ref().map(|s| (s.id.clone(), s.words.clone())),
                 category: routing.category.clone(),
                 system: routing.system.clone(),
+                doubt: None,
+                follows: None,
             })
             .await?;
         let number = self.shown_number(message, &key);

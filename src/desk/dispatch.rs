@@ -11,12 +11,14 @@ use tokio_util::sync::CancellationToken;
 use zhishou_adapters::{Channel, Receipt, Retry, SendError};
 
 use super::batch::Batch;
-use super::failure::{after_failure, nobody_can_tell};
+use super::bounce::{CameBack, came_back_from};
+use super::failure::{after_bounce, after_failure, nobody_can_tell};
 use super::said::Said;
+use super::undelivered::undelivered;
 use super::{Desk, DeskError};
 use crate::clock::Clock;
 use crate::rules::notice::Kind;
-use crate::rules::ticket::{Actor, Event, Fact};
+use crate::rules::ticket::{Actor, Event};
 use crate::store::{Engine, OutboxRow, OutboxState, Settled, TicketKey};
 
 /// Most messages taken at once.
@@ -121,6 +123,8 @@ impl Desk {
         let mut settled = Vec::with_capacity(tried.len());
         let mut proofs: Vec<(TicketKey, Said, String)> = Vec::new();
         let mut lost: Vec<(TicketKey, Said, OutboxRow, String)> = Vec::new();
+        let mut back: Vec<(Said, OutboxRow, Settled, CameBack)> = Vec::new();
+        let early = batch.early_bounces(&sent_as(&tried)).await?;
         for Tried { row, mut said, result } in tried {
             let mut next = Settled {
                 id: row.id.clone(),
@@ -137,7 +141,11 @@ impl Desk {
                 Came::Taken(receipt) => {
                     next.taken_at_ms = now;
                     next.external_id = receipt.external_id.unwrap_or_default();
-                    if let Some(key) = said.ticket.clone().filter(|_| !said.proofs.is_empty()) {
+                    if let Some(came_back) = Batch::early(&early, &row.conversation, &next.external_id) {
+                        next.problem.clone_from(&came_back.why);
+                        after_bounce(&row, &mut said, now, &mut next);
+                        back.push((said, row, next.clone(), came_back.clone()));
+                    } else if let Some(key) = said.ticket.clone().filter(|_| !said.proofs.is_empty()) {
                         proofs.push((key, said, row.id.clone()));
                     }
                 }
@@ -168,8 +176,12 @@ impl Desk {
             settled.push(next);
         }
         batch.write().outbox_settle(&settled).await?;
-        let keys: Vec<TicketKey> =
-            proofs.iter().map(|(key, ..)| key.clone()).chain(lost.iter().map(|(key, ..)| key.clone())).collect();
+        let keys: Vec<TicketKey> = proofs
+            .iter()
+            .map(|(key, ..)| key.clone())
+            .chain(lost.iter().map(|(key, ..)| key.clone()))
+            .chain(back.iter().filter_map(|(said, ..)| said.ticket.clone()))
+            .collect();
         batch.load(&keys).await?;
         for (key, said, id) in proofs {
             batch.caused_by(&format!("taken|{id}|{now}"));
@@ -181,7 +193,14 @@ impl Desk {
         }
         for (key, said, row, problem) in lost {
             batch.caused_by(&format!("lost|{}", row.id));
-            undelivered(&mut batch, &key, &said, &row.conversation, &problem).await?;
+            undelivered(&mut batch, &key, &said, &row.conversation, &problem, false).await?;
+        }
+        for (said, row, next, came_back) in back {
+            batch.caused_by(&format!("bounce|{}|{now}", row.id));
+            batch.shut_if_dead(&row.conversation, &came_back).await?;
+            if let Some(key) = &said.ticket {
+                came_back_from(&mut batch, key, &said, &row, &next, &came_back).await?;
+            }
         }
         batch.finish().await
     }
@@ -248,34 +267,13 @@ impl Desk {
     }
 }
 
-/// A message that could not be delivered by any way: it stays visible, the record says so, and the engineer hears of it.
-async fn undelivered(
-    batch: &mut Batch<'_>,
-    key: &TicketKey,
-    said: &Said,
-    conversation: &str,
-    problem: &str,
-) -> Result<(), DeskError> {
-    let fact = Fact {
-        kind: "undelivered",
-        by: Actor::desk(),
-        at: batch.now,
-        text: problem.to_owned(),
-        data: json!({ "to": conversation, "kinds": said.kinds }),
+/// Conversation and platform's id of what was taken.
+fn sent_as(tried: &[Tried]) -> Vec<(String, String)> {
+    let pair = |tried: &Tried| match &tried.result {
+        Came::Taken(Receipt { external_id: Some(id) }) => Some((tried.row.conversation.clone(), id.clone())),
+        _ => None,
     };
-    batch.record(&key.contract, key.number, &fact).await?;
-    for engineers in batch.engineers_conversations(&key.contract) {
-        if engineers != conversation {
-            let words = batch.words(
-                "status.undelivered",
-                json!({ "no": format!("#{}", key.number), "to": conversation, "text": said.text() }),
-            );
-            let mut notice = Said::new(Kind::Status, words);
-            notice.ticket = Some(key.clone());
-            batch.say(&engineers, notice);
-        }
-    }
-    Ok(())
+    tried.iter().filter_map(pair).collect()
 }
 
 async fn send_lane(lane: Lane, clock: Arc<dyn Clock>) -> Vec<Tried> {

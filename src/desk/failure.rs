@@ -68,6 +68,27 @@ pub(super) fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError,
     }
 }
 
+/// Where a message goes that was taken and came back. The way it came back from is none any more for this message; the
+/// next one is tried at once, after the last the first: each is dropped when it fails so, hence that ends.
+pub(super) fn after_bounce(row: &OutboxRow, said: &mut Said, now: i64, next: &mut Settled) {
+    next.taken_at_ms = 0;
+    next.attempts = 0;
+    next.send_at_ms = now;
+    if said.way < said.ways.len() && said.ways.len() > 1 {
+        said.ways.remove(said.way);
+        if said.way == said.ways.len() {
+            said.way = 0;
+        }
+        next.state = OutboxState::Ready;
+        next.conversation.clone_from(&said.ways[said.way]);
+        // The id stands for what came back, not for what goes out now.
+        next.external_id.clear();
+        next.body = serde_json::to_string(said).unwrap_or_else(|_| row.body.clone());
+    } else {
+        next.state = OutboxState::Failed;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +148,23 @@ mod tests {
             after_failure(&row, &mut said, &wait, 0, &mut next);
             assert_eq!((next.state, next.send_at_ms), (then, 60_000), "{state:?}");
         }
+    }
+
+    #[test]
+    fn what_comes_back_from_one_way_after_the_other_tries_each_once_and_then_fails() {
+        let ways = ["wecom:user:chen", "mail:user:chen@ops.example", "sms:user:13800000005"].map(str::to_owned);
+        let row = row(OutboxState::Sent);
+        let mut said = Said::new(Kind::Escalation, "重大紧急事件上报".to_owned());
+        (said.ways, said.way) = (ways.to_vec(), 1);
+        let mut next = settled(&row);
+        let mut tried = Vec::new();
+        for at in 1.. {
+            after_bounce(&row, &mut said, at, &mut next);
+            if next.state == OutboxState::Failed {
+                break;
+            }
+            tried.push(next.conversation.clone());
+        }
+        assert_eq!(tried, [&ways[2], &ways[0]], "the one after it, then from the beginning, without what came back");
     }
 }

@@ -47,6 +47,9 @@ impl Batch<'_> {
                     self.second(message, &key, text).await
                 }
                 Some(key) => {
+                    if let Some(outcome) = self.refuse_in_doubt(message, "确认解决", Some(&key)) {
+                        return Ok(outcome);
+                    }
                     self.put_event(message, &key, &Event::Confirm).await?;
                     Ok(Outcome::new(Disposition::Appended, Some(key), "提出人确认已解决；"))
                 }
@@ -189,6 +192,9 @@ impl Batch<'_> {
             let words = self.words("refusal", json!({ "text": "这个工单请由提出人评价，谢谢您的关心。" }));
             self.reply(message, Said::new(Kind::Refusal, words));
             return Ok(Outcome::new(Disposition::Refused, Some(key.clone()), "不是本人的工单；"));
+        }
+        if let Some(outcome) = self.refuse_in_doubt(message, "评价", Some(key)) {
+            return Ok(outcome);
         }
         match self.decide(key, &event, &message.actor, Some(&message.issuer)).await? {
             Ok(()) => Ok(Outcome::new(Disposition::Commanded, Some(key.clone()), "评价；")),

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use zhishou_adapters::{Event, Inbound, Inbox, InboxError};
 
+use super::bounce::CameBack;
 use super::{Desk, DeskError};
 use crate::ids::InboundId;
 use crate::rules::ticket::{Actor, Event as TicketEvent};
@@ -201,7 +202,10 @@ impl Inbox for Desk {
             }
             Event::Bounced { conversation, external_id, permanent, why } => {
                 tracing::warn!(channel, conversation, external_id, permanent, why, "a message did not arrive");
-                Ok(())
+                let name = format!("{channel}:{conversation}");
+                self.bounced(&name, &external_id, CameBack { permanent, why })
+                    .await
+                    .map_err(|error| InboxError::Unavailable(error.to_string()))
             }
             Event::Online(online) => {
                 tracing::warn!(channel, online, "the account's state has changed");

@@ -6,6 +6,8 @@
 mod acknowledge;
 mod batch;
 mod binding;
+mod bounce;
+mod brief;
 mod card;
 mod change;
 mod clockwork;
@@ -15,6 +17,7 @@ mod failure;
 mod followup;
 mod health;
 mod intake;
+mod letter;
 mod library;
 mod occasion;
 mod refusal;
@@ -24,6 +27,9 @@ mod shelf;
 mod speak;
 mod status;
 mod take;
+mod thread;
+mod trust;
+mod undelivered;
 mod wording;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 use jiff::{Timestamp, ZonedDateTime};
 use serde_json::{Map, Value, json};
 
+use super::{letter, trust};
 use crate::rules::length::Point;
 use crate::rules::profile::Promise;
 use crate::rules::terms::Terms;
@@ -11,8 +12,11 @@ use crate::rules::ticket::{About, Commitment, Outcome, Ticket};
 /// Longest summary, in characters.
 const SUMMARY: usize = 60;
 
-/// The first words of what was asked.
+/// The first words of what was asked; of a letter, what it says it is about.
 pub fn summary(ticket: &Ticket) -> String {
+    if let Some(title) = ticket.text.first().and_then(|text| letter::title(text)) {
+        return shorten(title, SUMMARY);
+    }
     shorten(&ticket.text.iter().map(|t| t.trim()).filter(|t| !t.is_empty()).collect::<Vec<_>>().join("；"), SUMMARY)
 }
 
@@ -102,7 +106,9 @@ pub fn occasion(terms: &Terms, ticket: &Ticket, now: Timestamp, several: bool, s
         "no": no,
         "n": if several { no.clone() } else { ticket.number.to_string() },
         "summary": summary(ticket),
-        "images": ticket.attachments.len(),
+        "images": ticket.attachments.iter().filter(|name| *name != letter::ORIGINAL).count(),
+        "doubt": ticket.doubt.as_deref().filter(|why| staff && trust::is_forged(why)),
+        "follows": ticket.follows,
         "system": ticket.system.as_deref().and_then(|id| profile.system(id)).map(|s| s.name.clone()),
         "category": ticket.category.as_deref().and_then(|id| profile.category(id)).map(|c| c.name.clone()),
         "severity": severity,

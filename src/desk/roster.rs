@@ -162,7 +162,7 @@ impl Batch<'_> {
 
     /// Tells one person over the first way there is; whether there is one.
     fn tell_person(&mut self, person: &Person, text: &str) -> bool {
-        let ways = person.ways(&|channel| self.desk.has_channel(channel));
+        let ways = self.ways_of(person);
         let Some(first) = ways.first().cloned() else { return false };
         let mut said = Said::new(Kind::Status, text.to_owned());
         said.person = Some(person.id.clone());

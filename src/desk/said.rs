@@ -58,6 +58,15 @@ pub struct Said {
     /// Who pressed which button of that card to have it so.
     #[serde(default)]
     pub pressed: Option<(String, String)>,
+    /// Whether it tells that another message did not arrive: nobody is told of its own failure.
+    #[serde(default)]
+    pub failure: bool,
+    /// Whether it carries words that a person wrote for its reader.
+    #[serde(default)]
+    pub by_person: bool,
+    /// Whether it says that a command of a known person was carried out.
+    #[serde(default)]
+    pub commanded: bool,
 }
 
 impl Said {
@@ -81,6 +90,9 @@ impl Said {
             short: None,
             updates: None,
             pressed: None,
+            failure: false,
+            by_person: false,
+            commanded: false,
         }
     }
 
@@ -101,6 +113,8 @@ impl Said {
             self.kinds.extend(later.kinds);
         }
         self.kind = later.kind;
+        // Of several changes the newest is what a text has room for.
+        self.short = later.short.or(self.short.take());
         if !later.actions.is_empty() {
             self.actions = later.actions;
         }
@@ -109,6 +123,7 @@ impl Said {
                 self.mentions.push(mention);
             }
         }
+        self.by_person |= later.by_person;
         self.about.extend(later.about);
         self.proofs.extend(later.proofs);
         self.reply_to = self.reply_to.take().or(later.reply_to);
@@ -129,7 +144,8 @@ impl Said {
             short: self.short.clone(),
             updates: self.updates.clone(),
             about: self.ticket.as_ref().map(TicketKey::text),
-            by_person: false,
+            by_person: self.by_person,
+            commanded: self.commanded,
         }
     }
 }

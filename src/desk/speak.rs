@@ -182,14 +182,17 @@ impl Batch<'_> {
             map.insert("solved".to_owned(), Value::Bool(tell.kind == Kind::Resolved));
             let entry = if kind == ConversationKind::Engineers { staff_entry(tell.kind) } else { tell.kind.id() };
             let entry = if self.desk.wording.has(entry) { entry } else { tell.kind.id() };
+            let short = self.short_words(entry, &map).map(|short| masked(terms, &short));
             let mut text = masked(terms, &self.ticket_words(entry, map));
             if let Some(note) = self.maintenance_note(terms, ticket).filter(|_| tell.kind == Kind::Opened) {
                 text = format!("{text}\n{note}");
             }
             let mut said = Said::new(tell.kind, text);
+            said.short = short;
             said.ticket = Some(key.clone());
             said.about.clone_from(&tell.about);
             said.actions = actions(tell.kind, false, &ticket.number.to_string());
+            said.by_person = by_person(tell);
             if at == 0 {
                 // Only the conversation that opened the ticket proves that the requester was reached.
                 said.proofs.extend(tell.proof.clone());
@@ -260,7 +263,7 @@ impl Batch<'_> {
     ) {
         let directory = self.library.directory.clone();
         let Some(person) = directory.person(id) else { return };
-        let ways = person.ways(&|channel| self.desk.has_channel(channel));
+        let ways = self.ways_of(person);
         let several = self.several(&|contract| person.serves(contract));
         let mut said = if person.role.is_staff() {
             self.staff_words(terms, key, ticket, tell, several, gap)
@@ -322,11 +325,13 @@ impl Batch<'_> {
         let urged = tell.kind == Kind::Status && tell.to == Audience::Role(Role::Engineer);
         let entry = if urged { "status.urged" } else { staff_entry(tell.kind) };
         let entry = if self.desk.wording.has(entry) { entry } else { tell.kind.id() };
+        let short = self.short_words(entry, &map);
         let mut text = self.ticket_words(entry, map);
         if let Some(gap) = gap.filter(|_| tell.kind != Kind::Escalation) {
             text = format!("{gap}\n{text}");
         }
         let mut said = Said::new(tell.kind, text);
+        said.short = short;
         said.ticket = Some(key.clone());
         said.about.clone_from(&tell.about);
         said.actions = match tell.kind {
@@ -341,7 +346,9 @@ impl Batch<'_> {
         map.insert("text".to_owned(), Value::String(tell.text.clone()));
         map.insert("solved".to_owned(), Value::Bool(ticket.solution.is_some()));
         map.insert("about".to_owned(), about_json(terms, &tell.about, self.now));
+        let short = self.short_words(tell.kind.id(), &map).map(|short| masked(terms, &short));
         let mut said = Said::new(tell.kind, masked(terms, &self.ticket_words(tell.kind.id(), map)));
+        said.short = short;
         said.ticket = Some(key.clone());
         said.about.clone_from(&tell.about);
         said
@@ -368,6 +375,11 @@ impl Batch<'_> {
             .filter(|place| !place.private)
             .map_or(ConversationKind::Requesters, |place| place.kind)
     }
+}
+
+/// Whether an engineer wrote the words that are carried: his progress, his question back, his solution.
+fn by_person(tell: &Tell) -> bool {
+    matches!(tell.proof, Some(Proof::Word { .. })) || tell.kind == Kind::Paused && !tell.text.is_empty()
 }
 
 fn staff_entry(kind: Kind) -> &'static str {

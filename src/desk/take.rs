@@ -10,8 +10,10 @@ use zhishou_intents::{Band, Command, CommandName, Context, Intent, Place as Spot
 
 use super::DeskError;
 use super::batch::{Batch, Disposition};
+use super::letter;
 use super::said::Said;
 use super::speak::{Issuer, masked};
+use super::thread::Thread;
 use crate::rules::directory::{ConversationKind, Person, Place};
 use crate::rules::notice::Kind;
 use crate::rules::profile::Unsure;
@@ -52,8 +54,12 @@ pub(super) struct Message {
     pub speaker: Speaker,
     pub actor: Actor,
     pub issuer: Issuer,
-    /// The ticket it quotes, or whose card was pressed.
+    /// The ticket it quotes or answers, or whose card was pressed.
     pub quoted: Option<TicketKey>,
+    /// The ticket in whose thread it stands.
+    pub thread: Option<Thread>,
+    /// What was found out about where it belongs, for the account of messages.
+    pub note: String,
     /// Key of the dialogue with this person here.
     pub dialogue: String,
 }
@@ -61,6 +67,11 @@ pub(super) struct Message {
 impl Message {
     pub(super) fn is_staff(&self) -> bool {
         self.speaker != Speaker::Requester
+    }
+
+    /// Whether a picture or file came with it.
+    pub(super) fn has_enclosures(&self) -> bool {
+        letter::enclosed(&self.inbound.attachments).next().is_some()
     }
 
     /// When it counts as written: now, or for what was caught up after a gap, when it was.
@@ -75,6 +86,7 @@ impl Message {
             _ => {
                 ticket.hearers().any(|hearer| hearer == self.issuer.conversation)
                     || ticket.requester.id == self.actor.id
+                    || self.thread.as_ref().is_some_and(|thread| thread.is_of(ticket))
                     || (!self.place.unit.is_empty()
                         && ticket.contract == self.place.contract
                         && ticket.unit == self.place.unit
@@ -117,13 +129,28 @@ impl Batch<'_> {
                 return Ok(());
             }
         };
+        let (cut, external_id, sender) = (inbound.cut.clone(), inbound.external_id.clone(), inbound.sender.clone());
+        let queued = self.queued();
         let outcome = match self.meet_sender(inbound, row).await? {
-            Ok(message) => match super::intake::cut_from_bytes(&row.body) {
-                Some(bytes) => self.too_long(&message, bytes).await?,
-                None => self.understand(&message).await?,
+            Ok(message) => match (&message.inbound.automatic, super::intake::cut_from_bytes(&row.body)) {
+                (Some(why), _) => self.by_machine(&message, why).await?,
+                (None, Some(bytes)) => self.too_long(&message, bytes).await?,
+                (None, None) => {
+                    let outcome = self.understand(&message).await?;
+                    let known = message.person.is_some() && message.inbound.doubt.is_none();
+                    if known && outcome.disposition == Disposition::Commanded {
+                        self.commanded_since(queued);
+                    }
+                    outcome
+                }
             },
             Err(outcome) => outcome,
         };
+        if let (Some(key), Some(cut)) = (&outcome.ticket, cut) {
+            let who = self.writer_id(&row.channel, &sender);
+            let by = Actor { id: who, name: sender, channel: row.conversation.clone() };
+            self.keep_cut(key, by, &cut, &external_id).await?;
+        }
         self.dispose(&row.id, outcome.disposition, outcome.ticket.as_ref(), &outcome.why);
         Ok(())
     }
@@ -143,6 +170,9 @@ impl Batch<'_> {
         let place = directory.place(&inbound.channel, &inbound.conversation, &inbound.sender);
         let terms = place.as_ref().and_then(|place| self.terms(&place.contract));
         let (Some(place), Some(terms)) = (place, terms) else {
+            if inbound.automatic.is_some() {
+                return Ok(Err(Outcome::new(Disposition::Noted, None, "不是人写的，会话也没有关联到任何合同")));
+            }
             if let Some(outcome) = self.bind_from_anywhere(&inbound, &row.conversation).await? {
                 return Ok(Err(outcome));
             }
@@ -176,45 +206,16 @@ impl Batch<'_> {
             requesters: place.kind == ConversationKind::Requesters,
             several,
         };
-        let quoted = match inbound.press.as_ref().map(|press| press.on.clone()).or_else(|| inbound.quotes.clone()) {
-            Some(id) => self.quoted(&row.conversation, &inbound.channel, &id).await?,
-            None => match &inbound.quoted_text {
-                Some(text) => self.quoted_by_words(&place, &row.conversation, text).await?,
-                None => None,
-            },
-        };
         let dialogue = format!("{}|{}", row.conversation, inbound.sender);
-        Ok(Ok(Message { inbound, place, terms, person, speaker, actor, issuer, quoted, dialogue }))
-    }
-
-    /// The ticket a quoted message belongs to: one of ours, or one that came in.
-    async fn quoted(&mut self, conversation: &str, channel: &str, id: &str) -> Result<Option<TicketKey>, DeskError> {
-        let ours = self.ours(conversation, channel, id).await?;
-        if let Some(key) = ours.first().and_then(|(ticket, _)| TicketKey::parse(ticket)) {
-            return Ok(Some(key));
+        let (quoted, thread, note) = (None, None, String::new());
+        let mut message =
+            Message { inbound, place, terms, person, speaker, actor, issuer, quoted, thread, note, dialogue };
+        self.bind_to_ticket(&mut message).await?;
+        // Who writes from a way on which nothing arrived can be reached there again; a machine proves nothing.
+        if message.person.is_some() && message.inbound.automatic.is_none() && message.inbound.doubt.is_none() {
+            self.open_again(&row.conversation).await?;
         }
-        let theirs = self.write().inbox_tickets(&[(channel.to_owned(), id.to_owned())]).await?;
-        Ok(theirs.first().and_then(|(_, ticket)| TicketKey::parse(ticket)))
-    }
-
-    /// The ticket whose number stands in quoted words, where a platform gives no id. Only one that is spoken of in this
-    /// conversation: anybody can write a number.
-    async fn quoted_by_words(
-        &mut self,
-        place: &Place,
-        conversation: &str,
-        text: &str,
-    ) -> Result<Option<TicketKey>, DeskError> {
-        let Some(terms) = self.terms(&place.contract) else { return Ok(None) };
-        let Some(number) = number_in(text, &terms.profile.code) else { return Ok(None) };
-        let key = TicketKey { contract: place.contract.clone(), number };
-        self.load(std::slice::from_ref(&key)).await?;
-        let spoken_of = self.ticket(&key).is_some_and(|ticket| {
-            place.private
-                || place.kind == ConversationKind::Engineers
-                || ticket.hearers().any(|hearer| hearer == conversation)
-        });
-        Ok(spoken_of.then_some(key))
+        Ok(Ok(message))
     }
 
     async fn understand(&mut self, message: &Message) -> Result<Outcome, DeskError> {
@@ -243,20 +244,33 @@ impl Batch<'_> {
             let disposition = if appended { Disposition::Commanded } else { outcome.disposition };
             return Ok(Outcome { disposition, ..outcome });
         }
-        let text: String = message.inbound.text.chars().take(LONGEST).collect();
+        let mut text: String = message.inbound.text.chars().take(LONGEST).collect();
         let context = self.context(message, question.as_ref());
         let Some(contract) = self.desk.contracts.get(&message.place.contract) else {
             return Ok(Outcome::new(Disposition::Refused, None, "合同未配置"));
         };
         let (faq, role) = (self.library.faq.clone(), role_id(message.speaker));
-        let routing = route_filtered(&text, &context, &contract.lexicon, Some(&faq), &|at| {
-            faq.entry(at).is_some_and(|entry| {
-                entry.contract.as_deref().is_none_or(|c| c == message.place.contract)
-                    && entry.role.as_deref().is_none_or(|r| r == role)
+        let read = |text: &str| {
+            route_filtered(text, &context, &contract.lexicon, Some(&faq), &|at| {
+                faq.entry(at).is_some_and(|entry| {
+                    entry.contract.as_deref().is_none_or(|c| c == message.place.contract)
+                        && entry.role.as_deref().is_none_or(|r| r == role)
+                })
             })
-        });
+        };
+        let mut routing = read(&text);
+        // A command may stand below a subject as well as in it.
+        if let Some((_, body)) = letter::parts(&text)
+            && (message.is_staff() || !body.contains('\n'))
+            && !matches!(routing.intent, Intent::Command(_))
+        {
+            let below = read(body);
+            if matches!(&below.intent, Intent::Command(command) if !command.colloquial) {
+                (text, routing) = (body.to_owned(), below);
+            }
+        }
         let outcome = self.follow(message, &text, &routing, question).await?;
-        Ok(Outcome { why: format!("{}{}", outcome.why, because(&routing)), ..outcome })
+        Ok(Outcome { why: format!("{}{}{}", message.note, outcome.why, because(&routing)), ..outcome })
     }
 
     fn context(&self, message: &Message, question: Option<&Question>) -> Context<'static> {
@@ -284,7 +298,7 @@ impl Batch<'_> {
                 Some(Question::Ticket { keys, .. }) => keys.len(),
                 Some(Question::Correction { .. }) | None => 0,
             },
-            has_attachment: !message.inbound.attachments.is_empty(),
+            has_attachment: message.has_enclosures(),
             confirm_reply: matches!(question, Some(Question::Correction { .. })),
             ..Context::default()
         }
@@ -305,6 +319,9 @@ impl Batch<'_> {
         if talk && message.is_staff() && message.quoted.is_some() && message.issuer.requesters && !message.place.private
         {
             return self.staff_talk(message, text).await;
+        }
+        if let Some(outcome) = self.in_thread(message, text, routing).await? {
+            return Ok(outcome);
         }
         let stale = message.inbound.recovered && self.now - message.inbound.sent_at > STALE;
         match &routing.intent {
@@ -343,12 +360,12 @@ impl Batch<'_> {
         if message.is_staff() {
             return self.staff_talk(message, text).await;
         }
-        if !message.inbound.attachments.is_empty()
+        if message.has_enclosures()
             && let Some(key) = self.own_ticket(message, |t| t.state.is_live())
         {
             return self.append(message, &key, text).await;
         }
-        if text.trim().is_empty() && !message.inbound.attachments.is_empty() {
+        if text.trim().is_empty() && message.has_enclosures() {
             if message.inbound.addressed || message.place.private {
                 let text = self.words("ask.what", json!({}));
                 self.reply(message, Said::new(Kind::Ask, text));
@@ -468,11 +485,12 @@ impl Batch<'_> {
 
     async fn request(&mut self, message: &Message, text: &str, routing: &Routing) -> Result<Outcome, DeskError> {
         let addressed = message.inbound.addressed || message.place.private;
-        // Bursts belong together, and the same words twice are one report.
+        // Bursts belong together, and the same words twice are one report. A letter is a whole by itself.
+        let whole = letter::parts(text).is_some();
         let burst = self.own_ticket(message, |t| {
             t.state.is_live()
                 && message.when(self.now) - t.touched_at.max(t.opened_at) < BURST
-                && (!routing.new_object || t.text.iter().any(|said| said.trim() == text.trim()))
+                && (!routing.new_object && !whole || t.text.iter().any(|said| said.trim() == text.trim()))
         });
         if let Some(key) = burst {
             return self.append(message, &key, text).await;
@@ -494,6 +512,8 @@ impl Batch<'_> {
         let requester = message.actor.clone();
         let severity = routing.and_then(|r| r.severity.as_ref()).map(|s| (s.id.clone(), s.words.clone()));
         let terms = message.terms.clone();
+        let follows = message.thread.as_ref().map(|t| &t.key).filter(|key| key.contract == terms.id);
+        let follows = follows.map(|key| key.number);
         let attachments = message.inbound.attachments.iter().map(|a| a.name.clone()).collect();
         let (origin, unit) = (message.issuer.conversation.clone(), message.place.unit.clone());
         let key = self
@@ -511,6 +531,8 @@ impl Batch<'_> {
                 severity,
                 category: routing.and_then(|r| r.category.clone()),
                 system: routing.and_then(|r| r.system.clone()),
+                doubt: message.inbound.doubt.clone(),
+                follows,
             })
             .await?;
         self.offer_incident(message, &key).await?;
@@ -577,18 +599,6 @@ impl Batch<'_> {
             Some(_) | None => key.number.to_string(),
         }
     }
-}
-
-/// The first ticket number in words of ours: `#12` or, with the contract's code, `YL-12`.
-fn number_in(text: &str, code: &str) -> Option<u64> {
-    let marks = [format!("{code}-"), "#".to_owned()];
-    marks.iter().find_map(|mark| {
-        text.match_indices(mark.as_str()).find_map(|(at, _)| {
-            let digits = &text[at + mark.len()..];
-            let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-            digits[..end].parse().ok().filter(|number| *number > 0)
-        })
-    })
 }
 
 fn role_id(speaker: Speaker) -> &'static str {

@@ -8,6 +8,7 @@ pub mod escalation;
 pub mod holidays;
 pub mod length;
 pub mod notice;
+pub mod organisation;
 pub mod people;
 pub mod profile;
 pub mod profile_check;

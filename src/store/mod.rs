@@ -4,6 +4,7 @@
 //! array. That shape was chosen after measuring what one statement costs through sqlx's `Any` driver
 //! (`docs/decisions/0003-store.md`).
 
+mod bounces;
 mod directory;
 mod inbox;
 mod notes;
@@ -172,7 +173,7 @@ impl Store {
     /// Prepares every statement of this room on this engine: the test that stands in for compile-time checks.
     pub async fn prepare_all(&self) -> Result<usize, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(unavailable("prepare"))?;
-        let lists = [inbox::ALL, tickets::ALL, outbox::ALL, notes::ALL, directory::ALL, shelf::ALL];
+        let lists = [inbox::ALL, tickets::ALL, outbox::ALL, notes::ALL, directory::ALL, shelf::ALL, bounces::ALL];
         let mut count = 0;
         for statement in lists.into_iter().flatten() {
             (&mut *connection)
@@ -186,7 +187,7 @@ impl Store {
 
     /// How SQLite would find the rows of a statement: what the query-plan test reads. Empty on PostgreSQL.
     pub async fn plan_of(&self, name: &str) -> Result<Vec<String>, StoreError> {
-        let lists = [inbox::ALL, tickets::ALL, outbox::ALL, notes::ALL, directory::ALL, shelf::ALL];
+        let lists = [inbox::ALL, tickets::ALL, outbox::ALL, notes::ALL, directory::ALL, shelf::ALL, bounces::ALL];
         let Some(statement) = lists.into_iter().flatten().find(|s| s.name == name) else { return Ok(Vec::new()) };
         if self.engine == Engine::Postgres {
             return Ok(Vec::new());

@@ -183,7 +183,7 @@ pub struct Settled {
     pub body: String,
 }
 
-fn outbox_row(row: &sqlx::any::AnyRow) -> OutboxRow {
+pub(super) fn outbox_row(row: &sqlx::any::AnyRow) -> OutboxRow {
     OutboxRow {
         id: text_at(row, 0),
         key: text_at(row, 1),

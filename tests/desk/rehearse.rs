@@ -328,6 +328,7 @@ rehearsals! {
     a_button_is_a_command_and_a_crash_doubles_no_waiting_message: "buttons-and-a-crash-while-a-message-waits";
     a_change_of_severity_while_suspended_keeps_what_was_used: "yulin-severity-while-suspended";
     mail_and_text_carry_a_ticket_from_end_to_end: "by-mail-and-by-text";
+    letters_are_whole_and_what_answers_them_is_no_second_ticket: "letters";
     only_the_opener_closes_and_only_who_asked_rates: "whose-word-closes-and-whose-mark-counts";
     what_has_an_owner_is_told_where_the_card_asks_for_one: "what-is-over-is-told-to-who-was-called";
 }

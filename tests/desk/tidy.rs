@@ -310,21 +310,37 @@ fn every_key_of_the_configuration_is_in_the_example() {
         "chats",
         "key",
         "conversation",
+        "address",
+        "display_name",
+        "start",
+        "authserv_ids",
+        "authserv_hops",
+        "max_bytes",
+        "ca",
+        "mails_a_day",
+        "pause_seconds",
+        "host",
+        "port",
+        "tls",
+        "user",
+        "password",
+        "folder",
+        "done_folder",
     ] {
         let pattern = Regex::new(&format!(r"(?m)^[#\s]*{key}\s*=")).expect("a valid pattern");
         assert!(pattern.is_match(&text), "docs/config.example.toml does not show `{key}`");
     }
 }
 
-/// The example with its variables filled in, and the entries of WeChat Work that are commented out put in or not.
-fn example(wecom: bool) -> String {
+/// The example with its variables filled in, and the entries of WeChat Work and mail that are commented out put in or not.
+fn example(all: bool) -> String {
     let text = read("docs/config.example.toml");
     // A comment that is a line of TOML; words about one are not.
-    let entry = Regex::new(r"^# (\[\[channel\]\]|[a-z_]+ = .*)$").expect("a valid pattern");
+    let entry = Regex::new(r"^# (\[\[channel\]\]|\[channel\.[a-z]+\].*|[a-z_]+ = .*)$").expect("a valid pattern");
     let mut inside = false;
     let mut lines = String::new();
     for line in text.lines() {
-        inside = wecom && (inside || line.starts_with("# ---- 企业微信")) && !line.starts_with("[[");
+        inside = all && (inside || line.starts_with("# ---- 企业微信")) && !line.starts_with("[[");
         let line =
             entry.captures(line).filter(|_| inside).map_or(line, |found| found.get(1).map_or(line, |of| of.as_str()));
         lines.push_str(line);
@@ -343,9 +359,11 @@ fn the_example_of_the_configuration_loads() {
     assert_eq!(settings.channels.iter().map(ChannelSettings::id).collect::<Vec<_>>(), ["qq", "sandbox"]);
     // The two modes of the bot exclude each other.
     let other = example(true).replace("mode = \"callback\"", "mode = \"callback\"\nid = \"wecom2\"");
-    let settings = load(&other).expect("with every surface of WeChat Work");
+    // There is no such certificate here.
+    let other = other.replace("ca = \"file:ca.pem\"", "");
+    let settings = load(&other).expect("with every surface of WeChat Work, and a mailbox");
     assert_eq!(
         settings.channels.iter().map(ChannelSettings::id).collect::<Vec<_>>(),
-        ["qq", "sandbox", "wecom", "wecom2"]
+        ["qq", "mail", "sandbox", "wecom", "wecom2"]
     );
 }

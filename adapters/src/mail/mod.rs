@@ -120,7 +120,7 @@ impl MailChannel {
         let thread = self.threads.to_go_on(message.reply_to.as_deref(), &message.conversation, about).await;
         let thread = thread.map_err(fence::unreachable)?;
         // Only answers to a sender are fenced: what the desk has to tell its own people goes out in any case.
-        if message.reply_to.is_some() && !message.by_person {
+        if message.reply_to.is_some() && !message.by_person && !message.commanded {
             let held = self.fence.holds_back(message, &to, thread.as_ref()).await.map_err(fence::unreachable)?;
             if let Some(why) = held {
                 self.status.count(Counted::HeldBack);

@@ -836,7 +836,13 @@ function happened(event) {
   const tone = event.kind === 'commitment.broken' ? ' event-bad' : clockwork ? ' event-clock' : '';
   return el('li', { class: `event${tone}` },
     el('time', { datetime: event.at, text: whenText(instant(event.at)) }),
-    el('div', {}, el('b', { text: kindText(event) }), event.by && !clockwork && el('span', { class: 'by', text: event.by }), event.text && el('p', { text: event.text })));
+    el('div', {}, el('b', { text: kindText(event) }), event.by && !clockwork && el('span', { class: 'by', text: event.by }), event.text && wordsOf(event)));
+}
+
+// What was cut off a letter is there for whoever wants it, and in nobody's way.
+function wordsOf(event) {
+  if (event.kind !== 'cut_off') return el('p', { text: event.text });
+  return el('details', { data: { key: `cut-${event.seq}` } }, el('summary', { text: '展开' }), el('p', { text: event.text }));
 }
 
 function letters({ at, messages }) {

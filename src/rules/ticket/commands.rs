@@ -1,7 +1,7 @@
 //! What each event does to a ticket.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::notice::Kind;
 use super::super::profile::{NoticeMoment, Promise, Role};
@@ -53,6 +53,12 @@ impl Stepping<'_> {
             }
             Event::Urge { text } => self.urge(text)?,
             Event::Append { text, attachments } => self.append(text, attachments)?,
+            Event::Remark { text, tell } => {
+                self.fact("remark", text);
+                if *tell {
+                    self.tell(Audience::Engineers, Kind::Status, text);
+                }
+            }
             Event::Recalled => self.fact("recalled", "提出人在平台上撤回了原消息，工单与已记录的内容保留"),
             Event::Delivered { proof, other_way } => self.delivered(proof, *other_way),
             Event::Bounced { proof, cause } => self.bounced(proof, cause),
@@ -68,12 +74,19 @@ impl Stepping<'_> {
     }
 
     pub(super) fn opened(&mut self) {
-        let data = json!({
+        let mut data = json!({
             "number": self.ticket.number, "severity": self.ticket.severity, "assumed": self.ticket.severity_assumed,
             "words": self.ticket.severity_words, "category": self.ticket.category, "system": self.ticket.system,
             "requester": self.ticket.requester.id, "conversation": self.ticket.origin, "unit": self.ticket.unit,
             "phone": self.ticket.phone, "attachments": self.ticket.attachments,
         });
+        for (key, value) in
+            [("doubt", self.ticket.doubt.clone().map(Value::from)), ("follows", self.ticket.follows.map(Value::from))]
+        {
+            if let (Some(map), Some(value)) = (data.as_object_mut(), value) {
+                map.insert(key.to_owned(), value);
+            }
+        }
         let text = self.ticket.text.join("\n");
         self.fact_with("opened", &text, data);
         self.start_round();

@@ -81,4 +81,8 @@ pub struct Opening {
     pub category: Option<String>,
     /// System.
     pub system: Option<String>,
+    /// Why somebody else may have written it than it says.
+    pub doubt: Option<String>,
+    /// Number of the ticket, over by then, that it goes on from.
+    pub follows: Option<u64>,
 }

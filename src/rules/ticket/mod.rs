@@ -143,6 +143,12 @@ pub struct Ticket {
     /// Names of pictures and files that came with it.
     #[serde(default)]
     pub attachments: Vec<String>,
+    /// Why somebody else may have written it than it says.
+    #[serde(default)]
+    pub doubt: Option<String>,
+    /// Number of the ticket, over by then, that it goes on from.
+    #[serde(default)]
+    pub follows: Option<u64>,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// When the requester last wrote to it.
@@ -398,6 +404,14 @@ pub enum Event {
         /// Files that came with them.
         attachments: Vec<String>,
     },
+    /// Something that belongs to it and is the word of nobody who may speak for it: a machine's answer, a stranger's mail.
+    /// It starts, stops and answers nothing.
+    Remark {
+        /// What it is, in words for people.
+        text: String,
+        /// Whether the engineers are told.
+        tell: bool,
+    },
     /// The requester took the opening message back on the platform; the ticket stays.
     Recalled,
     /// A message that carries a proof was taken by its channel.
@@ -539,6 +553,8 @@ impl Ticket {
             opening: opening.message,
             text: vec![opening.text],
             attachments: opening.attachments,
+            doubt: opening.doubt,
+            follows: opening.follows,
             opened_at: now,
             touched_at: now,
             engineer: None,

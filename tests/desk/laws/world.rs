@@ -70,6 +70,8 @@ pub fn opening(origin: &str, number: u64, severity: Option<&str>, category: Opti
         severity: severity.map(|id| (id.to_owned(), Vec::new())),
         category: category.map(str::to_owned),
         system: None,
+        doubt: None,
+        follows: None,
     }
 }
 

@@ -1,1 +1,10 @@
-//! Stories over mail: real servers, the whole desk.
+//! Mail with the whole desk behind it: what comes back, what machines and strangers write, threads, and the stories over
+//! real servers.
+
+mod bounces;
+mod checked;
+mod real;
+mod support;
+mod threads;
+mod town;
+mod trust;
