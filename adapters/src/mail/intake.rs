@@ -282,7 +282,20 @@ impl Intake {
         if self.threads.was_reported(key).await? {
             return Ok(());
         }
-        let sent = self.threads.outgoing(ours).await?.map(|sent| sent.conversation);
+        let sent = self.threads.outgoing(ours).await?;
+        if let Some(sent) = &sent
+            && !bounce.recipients.is_empty()
+            && bounce.recipients.iter().all(|to| sent.copies.contains(&to.to_lowercase()))
+        {
+            // The mail itself has arrived.
+            for to in bounce.recipients.iter().filter(|_| bounce.permanent) {
+                self.threads.copy_came_back(&to.to_lowercase()).await?;
+            }
+            self.threads.reported(key).await?;
+            self.status.count(Counted::CopiesBounced);
+            return Ok(());
+        }
+        let sent = sent.map(|sent| sent.conversation);
         let to = bounce.recipients.first().map(|to| format!("user:{}", to.to_lowercase()));
         let Some(conversation) = sent.or(to) else {
             self.status.count(Counted::Backscatter);
