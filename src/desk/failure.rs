@@ -165,6 +165,10 @@ mod tests {
             }
             tried.push(next.conversation.clone());
         }
-        assert_eq!(tried, [&ways[2], &ways[0]], "the one after it, then from the beginning, without what came back");
+        assert_eq!(
+            tried,
+            [ways[2].clone(), ways[0].clone()],
+            "the one after it, then from the beginning, without what came back"
+        );
     }
 }

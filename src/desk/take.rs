@@ -531,6 +531,7 @@ impl Batch<'_> {
                 severity,
                 category: routing.and_then(|r| r.category.clone()),
                 system: routing.and_then(|r| r.system.clone()),
+                problems: letter::problems(&message.inbound.attachments),
                 doubt: message.inbound.doubt.clone(),
                 follows,
             })

@@ -316,7 +316,7 @@ fn every_key_of_the_configuration_is_in_the_example() {
         "authserv_ids",
         "authserv_hops",
         "max_bytes",
-        "ca",
+        "ca_file",
         "mails_a_day",
         "pause_seconds",
         "host",
@@ -360,7 +360,7 @@ fn the_example_of_the_configuration_loads() {
     // The two modes of the bot exclude each other.
     let other = example(true).replace("mode = \"callback\"", "mode = \"callback\"\nid = \"wecom2\"");
     // There is no such certificate here.
-    let other = other.replace("ca = \"file:ca.pem\"", "");
+    let other = other.replace("ca_file = \"ca.pem\"", "");
     let settings = load(&other).expect("with every surface of WeChat Work, and a mailbox");
     assert_eq!(
         settings.channels.iter().map(ChannelSettings::id).collect::<Vec<_>>(),
