@@ -383,6 +383,11 @@ impl<'d> Batch<'d> {
         self.desk.wording.say(entry, Value::Object(occasion))
     }
 
+    /// The same for channels of 70 characters, where the entry has a short form.
+    pub(super) fn short_words(&self, entry: &str, occasion: &Map<String, Value>) -> Option<String> {
+        super::brief::brief(&self.desk.wording, entry, occasion)
+    }
+
     // ---------------------------------------------------------------- remembering
 
     pub(super) fn dispose(&mut self, id: &str, what: Disposition, ticket: Option<&TicketKey>, why: &str) {

@@ -7,6 +7,7 @@ mod acknowledge;
 mod batch;
 mod binding;
 mod bounce;
+mod brief;
 mod card;
 mod change;
 mod clockwork;

@@ -113,6 +113,8 @@ impl Said {
             self.kinds.extend(later.kinds);
         }
         self.kind = later.kind;
+        // Of several changes the newest is what a text has room for.
+        self.short = later.short.or(self.short.take());
         if !later.actions.is_empty() {
             self.actions = later.actions;
         }

@@ -182,11 +182,13 @@ impl Batch<'_> {
             map.insert("solved".to_owned(), Value::Bool(tell.kind == Kind::Resolved));
             let entry = if kind == ConversationKind::Engineers { staff_entry(tell.kind) } else { tell.kind.id() };
             let entry = if self.desk.wording.has(entry) { entry } else { tell.kind.id() };
+            let short = self.short_words(entry, &map).map(|short| masked(terms, &short));
             let mut text = masked(terms, &self.ticket_words(entry, map));
             if let Some(note) = self.maintenance_note(terms, ticket).filter(|_| tell.kind == Kind::Opened) {
                 text = format!("{text}\n{note}");
             }
             let mut said = Said::new(tell.kind, text);
+            said.short = short;
             said.ticket = Some(key.clone());
             said.about.clone_from(&tell.about);
             said.actions = actions(tell.kind, false, &ticket.number.to_string());
@@ -323,11 +325,13 @@ impl Batch<'_> {
         let urged = tell.kind == Kind::Status && tell.to == Audience::Role(Role::Engineer);
         let entry = if urged { "status.urged" } else { staff_entry(tell.kind) };
         let entry = if self.desk.wording.has(entry) { entry } else { tell.kind.id() };
+        let short = self.short_words(entry, &map);
         let mut text = self.ticket_words(entry, map);
         if let Some(gap) = gap.filter(|_| tell.kind != Kind::Escalation) {
             text = format!("{gap}\n{text}");
         }
         let mut said = Said::new(tell.kind, text);
+        said.short = short;
         said.ticket = Some(key.clone());
         said.about.clone_from(&tell.about);
         said.actions = match tell.kind {
@@ -342,7 +346,9 @@ impl Batch<'_> {
         map.insert("text".to_owned(), Value::String(tell.text.clone()));
         map.insert("solved".to_owned(), Value::Bool(ticket.solution.is_some()));
         map.insert("about".to_owned(), about_json(terms, &tell.about, self.now));
+        let short = self.short_words(tell.kind.id(), &map).map(|short| masked(terms, &short));
         let mut said = Said::new(tell.kind, masked(terms, &self.ticket_words(tell.kind.id(), map)));
+        said.short = short;
         said.ticket = Some(key.clone());
         said.about.clone_from(&tell.about);
         said

@@ -71,6 +71,12 @@ impl Wording {
         }
     }
 
+    /// The names of all entries.
+    pub fn names(&self) -> Vec<String> {
+        // Collected: the environment is locked while one walks through it.
+        self.templates.templates().map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// Whether there is an entry of that name.
     pub fn has(&self, name: &str) -> bool {
         self.templates.get_template(name).is_ok()

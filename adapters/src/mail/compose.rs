@@ -57,7 +57,7 @@ pub(super) fn compose(
     let line =
         if thread_goes_on { subject::answer(&thread.subject, about) } else { subject::tagged(&thread.subject, about) };
     // Copies belong to the requester's thread; a notice to somebody else about the same thing is nobody else's.
-    let requester = thread.with.eq_ignore_ascii_case(&to.to_string());
+    let requester = thread.with.eq_ignore_ascii_case(to.as_ref());
     let copies: Vec<Address> =
         thread.cc.iter().filter(|_| thread_goes_on && requester).filter_map(|copy| copy.parse().ok()).collect();
     let references = thread.references(id);

@@ -13,7 +13,7 @@ use crate::{Entry, Outgoing, SendError, Shelf, ShelfError};
 const DAY: Duration = Duration::from_hours(24);
 const HOUR: Duration = Duration::from_hours(1);
 /// Within which a burst is one, and how long it is held against the sender.
-const BURST: Duration = Duration::from_mins(10);
+pub(super) const BURST: Duration = Duration::from_mins(10);
 
 /// Counts and holds back.
 pub(super) struct Fence {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::config::MailConfig;
-use super::fence::Fence;
+use super::fence::{self, Fence};
 use super::ids::Ids;
 use super::imap::Meta;
 use super::read::{self, Address, Bounce, Mail};
@@ -253,11 +253,13 @@ impl Intake {
         thread.automatic = inbound.automatic.is_some();
         // Before it is handed in: the desk may answer at once.
         self.threads.came(&inbound.external_id, &thread, inbound.about.as_deref()).await?;
-        if self.fence.heard(&inbound.sender).await? {
+        let automatic = inbound.automatic.is_some();
+        let (sender, sent_at) = (inbound.sender.clone(), inbound.sent_at);
+        self.inbox.accept(&self.config.id, Event::Message(Box::new(inbound))).await?;
+        // What lay in the mailbox for long is no burst.
+        if sent_at >= before((self.now)(), fence::BURST) && self.fence.heard(&sender).await? {
             tracing::warn!(channel = %self.config.id, "one sender writes very often; it gets no automatic answer for now");
         }
-        let automatic = inbound.automatic.is_some();
-        self.inbox.accept(&self.config.id, Event::Message(Box::new(inbound))).await?;
         self.status.heard((self.now)());
         if automatic {
             self.status.count(Counted::Automatic);
@@ -280,7 +282,20 @@ impl Intake {
         if self.threads.was_reported(key).await? {
             return Ok(());
         }
-        let sent = self.threads.outgoing(ours).await?.map(|sent| sent.conversation);
+        let sent = self.threads.outgoing(ours).await?;
+        if let Some(sent) = &sent
+            && !bounce.recipients.is_empty()
+            && bounce.recipients.iter().all(|to| sent.copies.contains(&to.to_lowercase()))
+        {
+            // The mail itself has arrived.
+            for to in bounce.recipients.iter().filter(|_| bounce.permanent) {
+                self.threads.copy_came_back(&to.to_lowercase()).await?;
+            }
+            self.threads.reported(key).await?;
+            self.status.count(Counted::CopiesBounced);
+            return Ok(());
+        }
+        let sent = sent.map(|sent| sent.conversation);
         let to = bounce.recipients.first().map(|to| format!("user:{}", to.to_lowercase()));
         let Some(conversation) = sent.or(to) else {
             self.status.count(Counted::Backscatter);

@@ -118,19 +118,27 @@ impl MailChannel {
         let ids = self.threads.ids().await.map_err(fence::unreachable)?;
         let id = ids.make(about, &message.key);
         let thread = self.threads.to_go_on(message.reply_to.as_deref(), &message.conversation, about).await;
-        let thread = thread.map_err(fence::unreachable)?;
+        let mut thread = thread.map_err(fence::unreachable)?;
+        if let Some(thread) = &mut thread {
+            self.threads.without_gone(&mut thread.cc).await.map_err(fence::unreachable)?;
+        }
         // Only answers to a sender are fenced: what the desk has to tell its own people goes out in any case.
         if message.reply_to.is_some() && !message.by_person && !message.commanded {
             let held = self.fence.holds_back(message, &to, thread.as_ref()).await.map_err(fence::unreachable)?;
             if let Some(why) = held {
                 self.status.count(Counted::HeldBack);
+                // What is said later about it belongs below the mail all the same.
+                if let Some(thread) = thread {
+                    self.threads.sent(&message.conversation, about, thread).await.map_err(fence::unreachable)?;
+                }
                 return Err(refused(why));
             }
         }
         let from = From { address: &self.from, name: self.config.display_name.as_deref() };
         let mail = compose(message, &from, &to, &id, thread, (self.now)()).map_err(refused)?;
         self.status.little_room(self.fence.spend_mail().await? == Room::Little);
-        self.threads.sending(&id, &message.conversation).await.map_err(fence::unreachable)?;
+        let copies = mail.copies.iter().map(|copy| copy.to_string().to_lowercase()).collect();
+        self.threads.sending(&id, &message.conversation, copies).await.map_err(fence::unreachable)?;
         let ready = Ready { key: &message.key, to: mail.to, copies: mail.copies, raw: mail.raw };
         let handed = sender.send(&ready, &self.fence).await;
         if matches!(handed, Ok(()) | Err(SendError::Perhaps))

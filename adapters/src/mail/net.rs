@@ -3,13 +3,16 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -22,6 +25,52 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin + fmt::Debug> Io for T {}
 
 /// A connection of either kind.
 pub(super) type Stream = Box<dyn Io>;
+
+/// A connection over which not more than so many bytes are read until more are allowed: a server that sends without end, or
+/// announces more than was asked for, must not fill the memory.
+#[derive(Debug)]
+pub(super) struct Metered {
+    inner: Stream,
+    left: Arc<AtomicU64>,
+}
+
+impl Metered {
+    /// The connection, and what is left to be read over it.
+    pub fn new(inner: Stream) -> (Self, Arc<AtomicU64>) {
+        let left = Arc::new(AtomicU64::new(ALLOWANCE));
+        (Self { inner, left: left.clone() }, left)
+    }
+}
+
+/// What one command may bring: a step of a large mail, or a list of a million mails, and some.
+pub(super) const ALLOWANCE: u64 = 16 << 20;
+
+impl AsyncRead for Metered {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let count = (buf.filled().len() - before) as u64;
+        if self.left.load(Ordering::Relaxed) < count {
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
+        self.left.fetch_sub(count, Ordering::Relaxed);
+        read
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
 
 /// Whom to believe: the public authorities, and the private one where the configuration has it.
 ///
@@ -99,6 +148,7 @@ pub(super) fn told(error: &io::Error) -> String {
         return format!("服务器证书不被信任（{text}）；内网证书请用 ca_file 指定签发它的根证书");
     }
     match error.kind() {
+        io::ErrorKind::OutOfMemory => "服务器一次发来的内容过多，已断开".to_owned(),
         io::ErrorKind::TimedOut => "连接超时，请检查服务器地址、端口和防火墙".to_owned(),
         io::ErrorKind::ConnectionRefused => "对方拒绝连接，请检查服务器地址和端口".to_owned(),
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {

@@ -4,7 +4,7 @@ use tokio_rustls::TlsConnector;
 
 use super::config::{ImapConfig, MailConfig};
 use super::imap::{Trouble, open};
-use super::smtp::Sender;
+use super::smtp::{Sender, told as told_of};
 
 /// The mailbox: connection, login, folder, and what the server can do.
 pub(super) async fn reading(
@@ -60,6 +60,6 @@ pub(super) async fn sending(sender: &Sender, told: &mut Vec<Result<String, Strin
             )));
             line.quit().await;
         }
-        Err(failure) => told.push(Err(format!("发信 {at}：{}", sender.explain(&failure)))),
+        Err(failure) => told.push(Err(format!("发信 {at}：{}", told_of(&failure)))),
     }
 }

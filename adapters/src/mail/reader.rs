@@ -251,7 +251,9 @@ impl<'a> Reader<'a> {
         }
         let unknown = Meta { uid, size: None, arrived: None };
         let meta = metas.iter().find(|meta| meta.uid == uid).unwrap_or(&unknown);
-        self.hand_in_short(meta, Short::Unreadable(why.to_owned())).await?;
+        if let Taken::Failed(why) = self.hand_in_short(meta, Short::Unreadable(why.to_owned())).await? {
+            tracing::error!(channel = %self.config.id, uid, %why, "a mail could not be handed in at all; it stays in the mailbox");
+        }
         self.trouble.remove(&uid);
         Ok(())
     }

@@ -22,6 +22,8 @@ pub(super) enum Counted {
     TooLarge,
     /// Delivery failures that belong to a mail of ours.
     Bounced,
+    /// Delivery failures of a copy; the mail itself arrived.
+    CopiesBounced,
     /// Delivery reports of a delay or of success.
     HarmlessReports,
     /// Delivery failures of mails that we never sent.
@@ -34,12 +36,13 @@ pub(super) enum Counted {
     Sent,
 }
 
-const NAMES: [(Counted, &str); 10] = [
+const NAMES: [(Counted, &str); 11] = [
     (Counted::Heard, "mail_heard"),
     (Counted::Automatic, "mail_automatic"),
     (Counted::Unreadable, "mail_unreadable"),
     (Counted::TooLarge, "mail_too_large"),
     (Counted::Bounced, "mail_bounced"),
+    (Counted::CopiesBounced, "mail_copies_bounced"),
     (Counted::HarmlessReports, "mail_harmless_reports"),
     (Counted::Backscatter, "mail_backscatter"),
     (Counted::HeldBack, "mail_answers_held_back"),

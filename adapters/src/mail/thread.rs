@@ -16,6 +16,8 @@ use crate::{Entry, Shelf, ShelfError};
 const KEPT: Duration = Duration::from_hours(24 * 180);
 /// How long a mail that went out is remembered: bounces and answers come sooner.
 const SENT_KEPT: Duration = Duration::from_hours(24 * 90);
+/// How long an address whose copies came back gets none.
+const GONE: Duration = Duration::from_hours(24 * 30);
 /// As good as for ever.
 const EVER: Duration = Duration::from_hours(24 * 365 * 20);
 
@@ -116,6 +118,9 @@ pub(super) struct Threads {
 pub(super) struct Sent {
     /// Where it went, as in [`crate::Outgoing::conversation`].
     pub conversation: String,
+    /// Who got a copy.
+    #[serde(default)]
+    pub copies: Vec<String>,
 }
 
 impl Threads {
@@ -192,8 +197,8 @@ impl Threads {
     }
 
     /// About to send: a bounce may be back before the server has answered.
-    pub async fn sending(&self, id: &str, conversation: &str) -> Result<(), ShelfError> {
-        let sent = Sent { conversation: conversation.to_owned() };
+    pub async fn sending(&self, id: &str, conversation: &str, copies: Vec<String>) -> Result<(), ShelfError> {
+        let sent = Sent { conversation: conversation.to_owned(), copies };
         self.put(vec![(format!("out:{}", short(id)), to_text(&sent)?, SENT_KEPT)]).await
     }
 
@@ -209,6 +214,23 @@ impl Threads {
     pub async fn outgoing(&self, id: &str) -> Result<Option<Sent>, ShelfError> {
         let found = self.shelf.get(&format!("out:{}", short(id))).await?;
         Ok(found.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// Copies to this address come back: it gets none for a while.
+    pub async fn copy_came_back(&self, address: &str) -> Result<(), ShelfError> {
+        self.put(vec![(format!("gone:{}", short(address)), String::new(), GONE)]).await
+    }
+
+    /// Leaves those out whose copies come back.
+    pub async fn without_gone(&self, copies: &mut Vec<String>) -> Result<(), ShelfError> {
+        let mut gone = Vec::new();
+        for address in copies.iter() {
+            if self.shelf.get(&format!("gone:{}", short(address))).await?.is_some() {
+                gone.push(address.clone());
+            }
+        }
+        copies.retain(|address| !gone.contains(address));
+        Ok(())
     }
 
     /// Whether a delivery report has been handed in already; [`Threads::reported`] says that it has.

@@ -17,8 +17,11 @@ use super::settings::{self, Ports, USERS};
 /// The packages that are needed, as Debian calls them.
 const PACKAGES: &str = "dovecot-imapd dovecot-lmtpd dovecot-submissiond exim4-daemon-light openssl";
 
+/// Servers of this process so far: each has a folder of its own.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
 /// Long enough for a loaded machine, short enough to end.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Mail servers that run until this is dropped.
 pub struct MailServer {
@@ -55,7 +58,6 @@ impl MailServer {
         for program in ["dovecot", "doveadm", "exim4", "openssl"] {
             assert!(find(program).is_some(), "{program} is missing; install: {PACKAGES}");
         }
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("zs-mail-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         let identity = Identity::ours();
@@ -165,6 +167,9 @@ impl MailServer {
     }
 
     /// The certificate to trust.
+    ///
+    /// # Panics
+    /// Where somebody removed it.
     pub fn ca_pem(&self) -> Vec<u8> {
         fs::read(self.folder.join("ca.pem")).expect("written at the start")
     }
@@ -213,6 +218,9 @@ impl MailServer {
     }
 
     /// How many mails a folder has.
+    ///
+    /// # Panics
+    /// Where there is no such folder.
     pub fn count(&self, user: &str, folder: &str) -> usize {
         let told = self.doveadm(&["-f", "flow", "mailbox", "status", "-u", user, "messages", folder]);
         let number = told.rsplit("messages=").next().map(str::trim);

@@ -1,5 +1,8 @@
 //! From nothing to an open folder: connection, TLS, greeting, login, capabilities, ID, SELECT (2.2, 2.6, 3.1).
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use async_imap::imap_proto::{Capability, MailboxDatum, Response, ResponseCode, Status};
 use async_imap::{Client, error::Error};
 use secrecy::ExposeSecret as _;
@@ -9,7 +12,7 @@ use super::line::lost;
 use super::mailbox::encode_name;
 use super::{Line, Trouble};
 use crate::mail::config::{ImapConfig, MailTiming, Tls};
-use crate::mail::net::{self, Stream, raise, told};
+use crate::mail::net::{self, Metered, Stream, raise, told};
 
 /// What a server can do, of what is of use here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,7 +57,7 @@ pub(in crate::mail) async fn open(
     tls: &TlsConnector,
     timing: &MailTiming,
 ) -> Result<Opened, Trouble> {
-    let (client, greeting) = connect(config, tls, timing).await?;
+    let (client, left, greeting) = connect(config, tls, timing).await?;
     let login = client.login(&config.user, config.password.expose_secret());
     let login = tokio::time::timeout(timing.command, login).await;
     let session = match login {
@@ -62,7 +65,7 @@ pub(in crate::mail) async fn open(
         Ok(Ok(session)) => session,
         Ok(Err((error, _))) => return Err(refused_login(&error)),
     };
-    let mut line = Line::new(session, timing.command);
+    let mut line = Line::new(session, left, timing.command);
     // The list changes after the login (2.2).
     let mut can = abilities(&mut line).await?;
     let host = config.host.to_ascii_lowercase();
@@ -80,7 +83,7 @@ async fn connect(
     config: &ImapConfig,
     tls: &TlsConnector,
     timing: &MailTiming,
-) -> Result<(Client<Stream>, String), Trouble> {
+) -> Result<(Client<Metered>, Arc<AtomicU64>, String), Trouble> {
     let limit = timing.connect;
     let failed = |error: &std::io::Error| Trouble::Lost(told(error));
     let tcp = net::open(&config.host, config.port, config.tls, limit).await.map_err(|error| failed(&error))?;
@@ -107,15 +110,20 @@ async fn connect(
             }
             // What was read before TLS is dropped with the client.
             let stream = raise(client.into_inner(), &config.host, tls, limit).await.map_err(|error| failed(&error))?;
-            Ok((Client::new(Box::new(stream) as Stream), greeting))
+            let (stream, left) = Metered::new(Box::new(stream));
+            Ok((Client::new(stream), left, greeting))
         }
     }
 }
 
-async fn greeted(stream: Stream, limit: std::time::Duration) -> Result<(Client<Stream>, String), Trouble> {
+async fn greeted(
+    stream: Stream,
+    limit: std::time::Duration,
+) -> Result<(Client<Metered>, Arc<AtomicU64>, String), Trouble> {
+    let (stream, left) = Metered::new(stream);
     let mut client = Client::new(stream);
     let greeting = greeting(&mut client, limit).await?;
-    Ok((client, greeting))
+    Ok((client, left, greeting))
 }
 
 /// The library does not read the greeting (2.3).

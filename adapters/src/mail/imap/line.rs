@@ -1,17 +1,21 @@
 //! One command and its whole answer.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_imap::Session;
 use async_imap::imap_proto::{MailboxDatum, Outcome, Response, ResponseCode, Status};
 
 use super::Trouble;
-use crate::mail::net::{Stream, told};
+use crate::mail::net::{ALLOWANCE, Metered, told};
 
 /// A connection that is logged in.
 pub(in crate::mail) struct Line {
-    session: Session<Stream>,
+    session: Session<Metered>,
+    /// Bytes that may still be read for the command under way.
+    left: Arc<AtomicU64>,
     limit: Duration,
     /// Whether the server said of its own accord that mail came or went since this was last asked.
     stirred: bool,
@@ -37,8 +41,8 @@ fn words(outcome: &Outcome<'_>) -> String {
 
 impl Line {
     /// `limit` is for one command.
-    pub(super) fn new(session: Session<Stream>, limit: Duration) -> Self {
-        Self { session, limit, stirred: false, validity: None }
+    pub(super) fn new(session: Session<Metered>, left: Arc<AtomicU64>, limit: Duration) -> Self {
+        Self { session, left, limit, stirred: false, validity: None }
     }
 
     /// Runs a command to its tagged answer; `each` sees everything that comes before. After an error the connection is
@@ -50,6 +54,7 @@ impl Line {
         each: impl FnMut(&Response<'_>) + Send,
     ) -> Result<Answer, Trouble> {
         let limit = self.limit.saturating_add(more_time);
+        self.left.store(ALLOWANCE, Ordering::Relaxed);
         let answered = tokio::time::timeout(limit, async {
             let tag = self.session.run_command(command).await.map_err(|error| lost(&error))?;
             self.read_to(&tag.0, each).await
@@ -69,6 +74,7 @@ impl Line {
 
     /// Sends a command and leaves its answer to be read.
     pub(super) async fn begin(&mut self, command: &str) -> Result<String, Trouble> {
+        self.left.store(ALLOWANCE, Ordering::Relaxed);
         let sent = tokio::time::timeout(self.limit, self.session.run_command(command));
         let sent = sent.await.map_err(|_| Trouble::Lost("收信服务器没有在时限内应答".to_owned()))?;
         sent.map(|tag| tag.0).map_err(|error| lost(&error))

@@ -21,7 +21,7 @@ static REPLY: LazyLock<Regex> = LazyLock::new(|| {
           | out[-\ ]of[-\ ](?:the[-\ ])?office\b | vacation\ (?:reply|response|notice|message)\b | away\ from\ (?:the\ )?office\b | ooo\s*:
           | abwesenheits(?:notiz|nachricht|assistent|meldung) | automatische\ (?:antwort|rückmeldung) | abwesend\s*:
           | réponse\ automatique | absence\ du\ bureau | respuesta\ automática | fuera\ de\ (?:la\ )?oficina | resposta\ automática
-          | risposta\ automatica | automatisch\ antwoord | afwezig(?:heid)? | automatiskt?\ svar | autosvar | automaattinen\ vastaus
+          | risposta\ automatica | automatisch\ antwoord | afwezig(?:heid)? | automatiskt?\ svar | automatisk\ svar | autosvar | automaattinen\ vastaus
           | автоответ | automatyczna\ odpowiedź | automatická\ odpověď
         )",
     )
@@ -44,6 +44,9 @@ static REPORT: LazyLock<Regex> = LazyLock::new(|| {
           | nondeliverable\ mail | successful\ mail\ delivery | warning:\ (?:message|could\ not\ send|mail) | (?:permanent|temporary)\ delivery\ failure | failed\ delivery | email\ delivery\ failure
           | delayed\ mail | delivery\ reports?\ about\ your | rejected\ mail | returned\ to\ sender | error\ sending\ message | mail\ failure | bounce\ notification | could\ not\ deliver
           | unzustellbar | mail\ delivery\ (?:system|subsystem) | échec\ de\ (?:la\ )?remise | no\ se\ puede\ entregar | (?:mensagem\ )?não\ entregue | mancato\ recapito | onbestelbaar
+          | delivery\ (?:has\ )?failed | mail\ system\ error | notice:\ mail\ delivery | considered\ unsolicited | benachrichti?gung\ zum\ übermittlungsstatus
+          | user\ unknown | message\ status\ -\ undeliverable | email\ (?:returned|could\ not\ be\ delivered) | failed\ mail | エラーメール | message\ you\ sent\ blocked
+          | (?:your\ )?message\ (?:could\ not\ be|was\ not)\ delivered | mail\ not\ delivered | mensaje\ no\ entregado | notification\ de\ (?:non[-\ ]remise|l['’]état\ de\ remise)
           | недоставленное\ сообщение | delivery\ notification
         )",
     )
@@ -52,6 +55,11 @@ static REPORT: LazyLock<Regex> = LazyLock::new(|| {
 /// Whether the subject is one of a delivery report.
 pub(super) fn report_subject(subject: &str) -> bool {
     REPORT.is_match(subject.trim())
+}
+
+/// Whether the subject is one of an automatic reply.
+pub(super) fn reply_subject(subject: &str) -> bool {
+    REPLY.is_match(subject.trim())
 }
 
 /// Whether the account is one of a mail server.

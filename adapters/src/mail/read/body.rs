@@ -284,8 +284,10 @@ fn file(node: &Node<'_>, body: &mut Body) {
                 subject.chars().take(80).map(|c| if matches!(c, '/' | '\\') { '_' } else { c }).collect();
             return format!("{}.eml", if subject.is_empty() { "邮件" } else { &subject });
         }
+        if node.kind == "text/calendar" {
+            return "日程.ics".to_owned();
+        }
         let ending = match node.kind.as_str() {
-            "text/calendar" => "ics",
             "text/plain" => "txt",
             "text/html" => "html",
             "image/jpeg" => "jpg",

@@ -61,7 +61,8 @@ const SIGNATURE_CLASSES: [&str; 12] = [
     "signature-text",
     "mail_signature",
 ];
-const QUOTE_IDS: [&str; 9] = [
+const QUOTE_IDS: [&str; 10] = [
+    "olk_src_body_section",
     "mail-editor-reference-message-container",
     "divneteasemailcard",
     "isreplycontent",
@@ -117,6 +118,11 @@ pub(super) fn look(element: &Element) -> Seen {
                 let style: String =
                     value.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
                 seen.hidden |= style.contains("display:none") || style.contains("mso-hide:all");
+                // Outlook's rule above the fields of the mail that is answered.
+                let ruled = ["border-top:solid#e1e1e1", "border-top:solid#b5c4df", "border-top-color:rgb(229,229,229)"];
+                if ruled.iter().any(|ruled| style.contains(ruled)) {
+                    seen.role = Role::Rest;
+                }
                 seen.spaced &= !style.contains("margin:0") && !style.contains("margin-top:0");
             }
             _ => {}

@@ -22,7 +22,7 @@ static WROTE: LazyLock<Regex> = LazyLock::new(|| {
         r"(?ix)(?:
           写道|写到|写信|寫道|寫到|来信|來信|撰写|撰寫|已写入|さんは書きました|(?:の|から)?メール|님이\s*작성|작성|
           \bwrote|\bwrites|\bhas\ written|\bsaid|
-          a\ écrit|ecrit|écrivait|schrieb(?:en)?(?:\ folgendes)?|geschrieben|escribió|escribio|va\ escriure|escreveu|
+          a\ écrit|ecrit|écrivait|schrieb(?:en)?(?:\ folgendes)?|geschrieben|geschreven|escribió|escribio|va\ escriure|escreveu|
           ha\ scritto|schreef(?:\ het\ volgende)?|skrev(?:\ følgende|\ följande)?|kirjoitti|napisał(?:a|\(a\))?|pisze|
           napsal(?:a|\(a\))?|napísal(?:a|\(a\))?|пишет|написал(?:а|\(а\))?|пише|έγραψε|a\ scris|ezt\ írta.{0,80}|írta.{0,80}|
           şunu\ yazdı|yazdı|đã\ viết|menulis|je\ napisao(?:/la)?|napisal(?:a)?
@@ -58,6 +58,7 @@ static DATE: LazyLock<Regex> = LazyLock::new(|| {
             \b(?:19|20)\d\d\s*[-/.年]\s*\d{1,2}\s*[-/.月]\s*\d{1,2}
           | \b\d{1,2}[-/.]\s?\d{1,2}[-/.]\s?(?:\d{4}|\d\d)\b
           | \b\d{1,2}(?:st|nd|rd|th)?\.?\s+(?:de\s+)?\p{L}{3,12}\.?,?\s+(?:de\s+)?(?:19|20)\d\d
+          | \b\d{1,2}[-.\s]\p{L}{3,9}\.?[-.,\s]+(?:19|20)?\d\d\b
           | \b\p{L}{3,12}\.?\s+\d{1,2}(?:st|nd|rd|th)?,?\s+(?:19|20)\d\d
           | [一二三四五六七八九十]{1,2}月\s*\d{1,2},?\s*\d{4} | \d{1,2}\s*[一二三四五六七八九十]{1,2}月\s*\d{4}
           | (?:19|20)\d\d년\s*\d{1,2}월
@@ -75,6 +76,14 @@ static ADDRESS: LazyLock<Regex> = LazyLock::new(|| pattern(r"[^\s<>()@]{1,64}@[^
 
 /// `… 2019 г. в 17:48, X <addr>:` and `2019年7月2日(火) 17:48 X <addr>:`: an attribution without a verb.
 static NO_VERB: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{1,2}:\d\d\b.*<[^<>\s]+@[^<>\s]+>\s*[:：]\s*$"));
+
+/// `2013/10/21 X <addr>`: Gmail's of old, only in front of a quote.
+static OLD_GMAIL: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\s*(?:19|20)\d\d[/-]\d{1,2}[/-]\d{1,2}\s.{1,100}<[^<>\s]+@[^<>\s]+>\s*[:：]?\s*$"));
+
+/// `---- X wrote ----`: rules on both sides, as no person writes.
+static RULED: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^\s*-{3,}.{1,200}(?:wrote|写道|撰写|schrieb|a écrit)\s*-{3,}\s*$"));
 
 /// What is sent on, announced. What follows is what the mail is about.
 static FORWARD: LazyLock<Regex> = LazyLock::new(|| {
@@ -170,17 +179,22 @@ pub(super) fn begins(lines: &[Line], at: usize, answers: bool) -> Option<Begins>
     if !short(text) || lines[at].blank() {
         return None;
     }
-    if FORWARD.is_match(text) {
+    let rules =
+        text.trim_start_matches([' ', '>', '*', '\t', '\u{A0}']).starts_with(['-', '—', '–', '‐', '_', '=', '*'])
+            || text.trim_start().starts_with('*');
+    let ends = ends_like_mark(text);
+    if (rules || ends) && FORWARD.is_match(text) {
         return Some(Begins::Forward { from: at });
     }
-    if ABOVE.is_match(text) {
+    if mentions_above(text) && ABOVE.is_match(text) {
         return Some(Begins::Above { from: at });
     }
-    if SEPARATOR.is_match(text) {
+    if rules && SEPARATOR.is_match(text) {
         let behind = header_block(lines, at + 1).unwrap_or(at + 1);
         return Some(Begins::Block { from: at, behind });
     }
-    if ALONE.is_match(text)
+    if text.len() <= 40
+        && ALONE.is_match(text)
         && let Some(next) = (at + 1..lines.len().min(at + 4)).find(|next| !lines[*next].blank())
         && label(&lines[next].text) == Some("from")
     {
@@ -194,6 +208,9 @@ pub(super) fn begins(lines: &[Line], at: usize, answers: bool) -> Option<Begins>
 
 fn label(text: &str) -> Option<&'static str> {
     if !short(text) {
+        return None;
+    }
+    if !text.contains([':', '：', '|']) {
         return None;
     }
     let found = LABEL.captures(text)?;
@@ -256,7 +273,9 @@ fn attribution(lines: &[Line], at: usize) -> Option<Begins> {
     let mut joined = String::new();
     for end in at..lines.len().min(at + 4) {
         let line = &lines[end];
-        if line.blank() || !short(&line.text) || angled(&line.text) != angled(&lines[at].text) {
+        // An address may be broken before its closing bracket, which then looks like a quote.
+        let closes = end > at && joined.rfind('<') > joined.rfind('>');
+        if line.blank() || !short(&line.text) || angled(&line.text) != angled(&lines[at].text) && !closes {
             return None;
         }
         if end > at {
@@ -270,6 +289,14 @@ fn attribution(lines: &[Line], at: usize) -> Option<Begins> {
         if joined.len() > LONGEST_MARK {
             return None;
         }
+        let next = lines[end + 1..].iter().take(3).find(|line| !line.blank());
+        let quoted = next.is_some_and(|line| angled(&line.text) || line.indent > lines[at].indent);
+        if end == at && (quoted && OLD_GMAIL.is_match(&joined) || ends_like_mark(&joined) && RULED.is_match(&joined)) {
+            return Some(Begins::Attribution { from: at, behind: end + 1 });
+        }
+        if !ends_like_mark(&joined) {
+            continue;
+        }
         let verb = WROTE.is_match(&joined) || WROTE_INSIDE.is_match(&joined);
         let no_verb = !verb && NO_VERB.is_match(&joined) && DATE.is_match(&joined);
         if !verb && !no_verb {
@@ -277,8 +304,6 @@ fn attribution(lines: &[Line], at: usize) -> Option<Begins> {
         }
         let (dated, timed, addressed) = (DATE.is_match(&joined), TIME.is_match(&joined), ADDRESS.is_match(&joined));
         let starts = STARTS.is_match(&joined);
-        let next = lines[end + 1..].iter().take(3).find(|line| !line.blank());
-        let quoted = next.is_some_and(|line| angled(&line.text) || line.indent > lines[at].indent);
         // Several lines only where the first one begins like an attribution, or holds the name and address.
         if end > at && !starts && !ADDRESS.is_match(&lines[at].text) && !DATE.is_match(&lines[at].text) {
             return None;
@@ -288,6 +313,17 @@ fn attribution(lines: &[Line], at: usize) -> Option<Begins> {
         return (strong || quoted && weak).then_some(Begins::Attribution { from: at, behind: end + 1 });
     }
     None
+}
+
+/// Whether the line ends as the announcing ones do: cheap, and true for few.
+fn ends_like_mark(text: &str) -> bool {
+    text.trim_end().ends_with([':', '：', '-', '—', '=', '_', '*'])
+}
+
+/// Whether a word of [`ABOVE`] is in the line.
+fn mentions_above(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    ["above", "oberhalb", "über", "au-dessus", "在此"].iter().any(|word| lower.contains(word))
 }
 
 /// Whether this reads like a sentence of a person's own rather than `name wrote:`.

@@ -87,6 +87,12 @@ pub(super) fn cut(lines: &[Line], kind: Kind) -> Cut {
         }
     }
     settle_angled(lines, &mut fate, kind, announced);
+    if kind.answers && !announced && sent_on.is_none() {
+        // A block quote at the end of an answer is what is answered, whoever made it.
+        let own =
+            fate.iter().zip(lines).rposition(|(_, line)| !line.blank() && line.indent == 0).map_or(0, |at| at + 1);
+        fate[own..].fill(Fate::Quoted);
+    }
     quoted |= fate.contains(&Fate::Quoted);
     let (reply, between) = kept(lines, &fate, kind, sent_on);
     if reply.is_empty() {
@@ -144,12 +150,13 @@ fn kept(lines: &[Line], fate: &[Fate], kind: Kind, sent_on: Option<usize>) -> (S
             .map(|line| line.text.as_str())
             .collect();
         let stretch = if forwards { stretch } else { signature::without(&stretch, kind.answers) };
-        if stretch.iter().any(|text| !text.trim().is_empty()) {
+        let visible = |text: &&str| !text.trim().is_empty();
+        if let (Some(first), Some(last)) = (stretch.iter().position(visible), stretch.iter().rposition(visible)) {
             between |= quotes_before;
             if !out.is_empty() {
                 out.push("");
             }
-            out.extend(stretch);
+            out.extend(&stretch[first..=last]);
         }
         at = end;
     }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::auto::{report_subject, server_account};
+use super::auto::{self, report_subject, server_account};
 use super::charset::decode;
 use super::head::{Head, lines, split, unfold};
 use super::people::ids;
@@ -109,6 +109,7 @@ pub(super) fn bounce(tree: &Tree<'_>, from: &[Address], subject: &str, text: &st
                 .any(|name| super::words::find(&from, name).is_some())
         });
     let nested = tree.parts.iter().any(|part| matches!(part.kind.as_str(), "message/rfc822" | "text/rfc822-headers"));
+    let daemon = from.iter().any(|from| from.address.to_lowercase().contains("daemon@"));
     let looks = report_subject(subject) || text.contains("This is the qmail-send program") || text.contains("退信原因");
     let evidence = nested || ADDRESS.is_match(text) || MESSAGE_ID.is_match(text);
     if !report

@@ -17,7 +17,7 @@ static CLIENT: LazyLock<Regex> = LazyLock::new(|| {
         r"(?ix)^[\s\u{A0}]*(?:
             (?:发自|發自|来自|來自|寄自|从|從)(?:\s*我的?)?\s*.{0,24}(?:iphone|ipad|mac|手机|手機|企业微信|邮箱|信箱|邮件|mail|客户端|平板|vivo|oppo|发送|傳送|android|outlook|foxmail)\s*.{0,12}
           | 发自我的\S.{0,24} | 获取\s*(?:适用于\s*)?outlook.{0,30} | 使用.{1,20}(?:邮件|mail|邮箱)\s*发送 | 从\s*windows.{0,12}发送
-          | sent\ (?:from|via|by|using)\ (?:my|outlook|mail|yahoo|the|gmail|samsung|android|a|proton|mobile|iphone|ipad|blackberry|windows|aol|hotmail|an)\b.{0,60}
+          | sent\ (?:from|via|by|using)\ (?:my|outlook|mail|yahoo|the|gmail|samsung|android|a|proton|mobile|iphone|ipad|blackberry|windows|aol|hotmail|an)\b(?:\s+[^\s,]+){0,6}(?:[,.]\s*(?:please\ )?(?:excuse|pardon|forgive|sorry|apolog).{0,80})?
           | sent\ from\ .{1,30}(?:phone|iphone|ipad|mobile|handset|device|blackberry|app|mail|mailbox|tablet|outlook)\b.{0,30}
           | get\ outlook\ for\ .{1,60} | get\ (?:the\ )?.{0,30}\bapp\ for\ .{1,30}
           | (?:von|gesendet)\ (?:meinem?|mit|von)\ .{1,60}(?:gesendet)? | von\ meinem\ .{1,40} | diese\ nachricht\ wurde\ von\ meinem\ .{1,60}
@@ -76,10 +76,15 @@ pub(super) fn without<'a>(lines: &[&'a str], answers: bool) -> Vec<&'a str> {
             }
             gone[at] = after > 0 || !first;
         }
-        if after == 0 && !first && DASHED_NAME.is_match(line) && !lines[..at].iter().any(|line| bullet(line)) {
-            end = at;
-            break;
-        }
+    }
+    // A name behind a dash, as the last thing that is left.
+    if let Some(at) = lines[..end].iter().rposition(|line| !line.trim().is_empty()).filter(|at| *at > 0)
+        && lines[at].len() <= 100
+        && DASHED_NAME.is_match(lines[at])
+        && !lines[..at].iter().any(|line| bullet(line))
+        && lines[..at].iter().any(|line| !line.trim().is_empty())
+    {
+        end = at;
     }
     lines[..end].iter().zip(&gone).filter(|(_, gone)| !**gone).map(|(line, _)| *line).collect()
 }

@@ -4,4 +4,5 @@ mod line;
 mod outcome;
 mod send;
 
+pub(super) use outcome::told;
 pub(super) use send::{Ready, Sender};

@@ -64,3 +64,11 @@ pub(super) fn outcome(failure: &Failure) -> Outcome {
         _ => Outcome::Never(failure.text.clone()),
     }
 }
+
+/// A failure, for people, with what to do.
+pub(in crate::mail) fn told(failure: &Failure) -> String {
+    match outcome(failure) {
+        Outcome::Account(text) => text,
+        _ => failure.text.clone(),
+    }
+}

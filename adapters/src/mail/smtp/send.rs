@@ -123,14 +123,6 @@ impl Sender {
         self.config.password.is_some()
     }
 
-    /// A failure, for people, with what to do.
-    pub fn explain(&self, failure: &Failure) -> String {
-        match outcome(failure) {
-            Outcome::Account(text) => text,
-            _ => failure.text.clone(),
-        }
-    }
-
     async fn judge(&self, state: &mut State, mail: &Ready<'_>, fence: &Fence, failure: &Failure) -> SendError {
         let code = i64::from(failure.code.unwrap_or_default());
         match outcome(failure) {

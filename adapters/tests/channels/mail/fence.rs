@@ -125,7 +125,13 @@ async fn a_machine_is_not_answered_by_one() {
     let away = running.desk.has(1).await.remove(0);
     assert!(away.automatic.is_some());
     let answer = Outgoing { reply_to: Some(away.external_id), ..to_alice("k1", "已登记") };
+    let answer = Outgoing { about: Some("c#1".to_owned()), ..answer };
     held("自动发出")(goes(&running.channel, &answer).await);
+    // What a person says about it stands below it all the same.
+    let progress = Outgoing { about: Some("c#1".to_owned()), by_person: true, ..to_alice("k3", "已处理") };
+    assert_eq!(goes(&running.channel, &progress).await, Ok(()));
+    server.counted(ALICE, "INBOX", 1).await;
+    assert_eq!(field(&server.mails(ALICE, "INBOX")[0], "In-Reply-To").unwrap(), "<1@gov.test>");
     // Our own mail comes back, whatever its sender claims to be.
     let own = within(running.channel.send(&to_alice("k2", "通知"))).await.unwrap().external_id.unwrap();
     server.deliver(DESK, &mail(ALICE, &own, "back", "", "通知")).await;

@@ -3,6 +3,7 @@
 mod bulk;
 mod fence;
 mod pure;
+mod reading;
 mod rows;
 mod sending;
 mod support;

@@ -164,9 +164,9 @@ fn settings_are_explained_with_what_their_provider_wants() {
     config.imap.as_mut().unwrap().host = "imap.163.com".to_owned();
     config.imap.as_mut().unwrap().tls = Tls::StartTls;
     config.smtp.as_mut().unwrap().user = "other@gov.test".to_owned();
-    let told: String = explain(&config).iter().map(|advice| format!("{} {}\n", advice.ok, advice.text)).collect();
+    let told: Vec<String> = explain(&config).iter().map(|advice| format!("{} {}", advice.ok, advice.text)).collect();
     for words in ["授权码", "false 端口 993 通常用 tls", "false user 与 address 不同", "authserv_ids"] {
-        assert!(told.contains(words), "{words}: {told}");
+        assert!(told.iter().any(|line| line.contains(words)), "{words}: {told:?}");
     }
     config.smtp = None;
     assert!(explain(&config).iter().any(|advice| !advice.ok && advice.text.contains("smtp")));

@@ -169,7 +169,7 @@ async fn what_comes_between_idle_and_its_go_ahead_counts() {
     script.extend(mails(&[1]));
     let scripted = Scripted::start(GREETING, vec![script]).await;
     let mut config = reads(&scripted);
-    config.timing.idle = Duration::from_secs(3600);
+    config.timing.idle = Duration::from_hours(1);
     run(config).desk.has(1).await;
     let opened = scripted.heard().iter().filter(|line| line.starts_with("-- ")).count();
     assert_eq!(opened, 1);
@@ -425,4 +425,34 @@ async fn what_the_desk_cannot_store_is_handed_in_again() {
     let running = super::support::run_with(reads(&scripted), desk, clock, shelf);
     running.desk.has(1).await;
     assert_eq!(running.desk.repeats(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_sends_without_end_is_cut_off_and_the_mail_behind_it_comes() {
+    let endless = || {
+        let mut bytes = b"* 1 FETCH (UID 1 BODY[] {400000000}\r\n".to_vec();
+        bytes.resize(17 << 20, b'x');
+        on("UID FETCH 1 (UID BODY.PEEK[]", "").bytes(&bytes).then(Then::Stall)
+    };
+    let script = || {
+        plus(
+            server(POLLS, 2),
+            vec![
+                on("UID SEARCH UID 1:*", &found("1 2")),
+                on("UID SEARCH UID 2:*", &found("2")),
+                on("UID SEARCH", &found("1 2")),
+                on("UID FETCH 1:2 (UID INTERNALDATE", &format!("{}{}{{tag}} OK done\r\n", meta(1), meta(2))),
+                on("UID FETCH 1 (UID INTERNALDATE", &format!("{}{{tag}} OK done\r\n", meta(1))),
+                on("UID FETCH 2 (UID INTERNALDATE", &format!("{}{{tag}} OK done\r\n", meta(2))),
+                on("UID FETCH 1 (UID BODY.PEEK[HEADER]", "* 1 FETCH (UID 1 BODY[HEADER]<0> NIL)\r\n{tag} OK done\r\n"),
+                endless(),
+                on("UID FETCH 2 (UID BODY.PEEK[]", &body(2)),
+            ],
+        )
+    };
+    let scripted = Scripted::start(GREETING, vec![script()]).await;
+    let running = run(reads(&scripted));
+    let all = running.desk.has(2).await;
+    assert!(all[0].text.contains("多次读取失败") && all[0].sender == "unknown@mail.invalid", "{}", all[0].text);
+    assert_eq!(all[1].text, "mail 2\n\nwords 2");
 }

@@ -1,11 +1,15 @@
 //! Handing mails over to servers that refuse, stall and break off (3.1, 3.2, 8.1).
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use zhishou_adapters::{Channel as _, Outgoing, Retry, SendError};
+use zhishou_adapters::mail::MailChannel;
+use zhishou_adapters::{Channel as _, Outgoing, Retry, SendError, Shelf};
 use zhishou_fakes::mail::scripted::{Answer, Scripted, Then, on};
 
-use super::support::{sends, speaker, to_alice, within};
+use super::support::{now_of, sends, speaker, to_alice, within};
+use crate::support::HandClock;
+use crate::wecom::support::MemoryShelf;
 
 const GREETING: &str = "220 mail.gov.test ready\r\n";
 
@@ -152,4 +156,19 @@ async fn nothing_is_sent_without_protection_or_to_what_is_no_address() {
         assert_eq!(error.retry(), Retry::Never, "{conversation}");
     }
     assert_eq!(scripted.heard(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn two_instances_make_the_same_ids_from_the_first_mail_on() {
+    let scripted = Scripted::start(GREETING, vec![takes()]).await;
+    let clock = HandClock::noon();
+    let shelf = MemoryShelf::new(clock.clone());
+    let made = |shelf: Arc<MemoryShelf>| {
+        let shelf: Arc<dyn Shelf> = shelf;
+        MailChannel::new(sends(&scripted), &shelf, &now_of(&clock)).unwrap()
+    };
+    let (one, other) = (made(shelf.another()), made(shelf));
+    let message = to_alice("k1", "您好");
+    let (first, second) = within(async { tokio::join!(one.send(&message), other.send(&message)) }).await;
+    assert_eq!(first.unwrap(), second.unwrap());
 }

@@ -22,7 +22,7 @@ pub const DESK: &str = "helpdesk@gov.test";
 pub const ALICE: &str = "alice@gov.test";
 
 /// Long enough for a loaded machine and a server that starts, short enough to end.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 
 pub async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, what).await.expect("it did not come to pass in time")

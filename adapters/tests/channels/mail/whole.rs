@@ -243,3 +243,42 @@ async fn a_mailbox_is_read_by_one_instance_and_taken_over_when_it_stops() {
     assert_eq!(desk.repeats(), 0);
     assert!(second.channel.health().is_ok_and(|line| line.contains("已连接")));
 }
+
+#[tokio::test]
+async fn a_copy_that_bounces_is_not_the_requesters_bounce_and_gets_no_more() {
+    let server = MailServer::start().await;
+    let running = run(real(&server, DESK, "secret"));
+    server.submit(ALICE, DESK, &mail(ALICE, "1@gov.test", "one", "Cc: gone@corp.test\r\n", "1")).await;
+    let heard = running.desk.has(1).await.remove(0);
+    within(running.channel.send(&answer("k1", &heard.external_id, "one#1", "已登记"))).await.unwrap();
+    server.counted(ALICE, "INBOX", 1).await;
+    within(async {
+        let mut tick = tokio::time::interval(Duration::from_millis(10));
+        while running.count("mail_copies_bounced") == 0 {
+            tick.tick().await;
+        }
+    })
+    .await;
+    assert_eq!(running.desk.bounces(), Vec::new());
+    let progress = Outgoing { about: Some("one#1".to_owned()), by_person: true, ..to_alice("k2", "已处理") };
+    let id = within(running.channel.send(&progress)).await.unwrap().external_id.unwrap();
+    assert_eq!(field(&alice_got(&server, &id, 2).await, "Cc"), None);
+}
+
+#[tokio::test]
+async fn cut_off_at_any_moment_every_mail_is_taken_once() {
+    let server = MailServer::start().await;
+    server.load(DESK, (0..60).map(|n| mail(ALICE, &format!("{n}@gov.test"), "many", "", &format!("text {n}"))));
+    let mut config = real(&server, DESK, "secret");
+    config.imap.as_mut().unwrap().done_folder = Some("Processed".to_owned());
+    let mut running = run(config.clone());
+    for wanted in [1, 2, 5, 19, 20, 21, 37, 40, 59] {
+        running.desk.until(|desk| desk.count() >= wanted).await;
+        let (desk, clock, shelf) = running.cut().await;
+        running = run_with(config.clone(), desk, clock, shelf);
+    }
+    running.desk.has(60).await;
+    server.counted(DESK, "Processed", 60).await;
+    assert_eq!(running.desk.count(), 60);
+    assert_eq!(running.count("mail_unreadable"), 0);
+}

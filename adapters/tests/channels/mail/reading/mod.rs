@@ -1,0 +1,5 @@
+//! Reading mail: a table of mails as clients write them, the charset table, hostile input.
+
+mod hostile;
+mod small;
+mod table;
