@@ -116,7 +116,8 @@ fn only_the_clock_asks_what_time_it_is() {
 #[test]
 fn sql_stands_in_the_store_alone() {
     let mut names = product();
-    names.retain(|name| !name.starts_with("src/store/"));
+    // IMAP has a SELECT of its own.
+    names.retain(|name| !name.starts_with("src/store/") && !name.starts_with("adapters/src/mail/imap/"));
     let wall = r"\b(SELECT|DELETE FROM|INSERT INTO|INSERT OR|CREATE TABLE|PRAGMA)\b|\bUPDATE\b.*\bSET\b|\bsqlx::(query|Any|Pool)";
     assert_none(&places(&names, wall), "SQL appears only inside src/store");
 }

@@ -143,7 +143,6 @@ pub enum Deed {
     Urge,
     Append,
     Recalled,
-    Remark,
     Deliver(usize),
     Bounce(usize),
     CalendarChanged,
@@ -212,7 +211,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => (0usize..4).prop_map(Deed::Category),
         2 => prop_oneof![Just(Deed::Visit), Just(Deed::Support), Just(Deed::ThirdParty), Just(Deed::ConfirmNeed)],
         1 => (0usize..2).prop_map(Deed::Arrive),
-        1 => prop_oneof![Just(Deed::Leave), Just(Deed::Assist), Just(Deed::Link), Just(Deed::Recalled), Just(Deed::Urge), Just(Deed::Remark)],
+        1 => prop_oneof![Just(Deed::Leave), Just(Deed::Assist), Just(Deed::Link), Just(Deed::Recalled), Just(Deed::Urge)],
         1 => any::<bool>().prop_map(Deed::Upgrade),
         1 => Just(Deed::Change),
         3 => (0usize..2).prop_map(Deed::Resolve),
@@ -567,7 +566,6 @@ impl Tale {
             Deed::Urge => ("requester-1", Event::Urge { text: text() }),
             Deed::Append => ("requester-1", Event::Append { text: text(), attachments: Vec::new() }),
             Deed::Recalled => ("requester-1", Event::Recalled),
-            Deed::Remark => ("stranger-1", Event::Remark { text: text(), tell: true }),
             Deed::Deliver(n) => {
                 if self.pending.is_empty() {
                     return;
