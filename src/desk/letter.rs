@@ -77,6 +77,11 @@ pub(super) fn problems(attachments: &[Attachment]) -> Vec<String> {
     attachments.iter().filter_map(told).take(PROBLEMS).collect()
 }
 
+/// Why a whole letter could not be read, where that is so.
+pub(super) fn unreadable(attachments: &[Attachment]) -> Option<&str> {
+    attachments.iter().find(|a| a.name == ORIGINAL)?.problem.as_deref()
+}
+
 /// The line above and what stands below it; `None` where the text is no letter.
 pub(super) fn parts(text: &str) -> Option<(&str, &str)> {
     let (first, rest) = text.trim_start().split_once('\n')?;
