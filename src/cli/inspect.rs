@@ -319,6 +319,7 @@ fn escalation(config: Option<&Path>, args: &Escalation) -> Result<(), Failure> {
         severity: severity.map(|id| (id, Vec::new())),
         category: None,
         system: None,
+        problems: Vec::new(),
         doubt: None,
         follows: None,
     };

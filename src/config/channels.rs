@@ -1,5 +1,7 @@
 //! `[[channel]]`: as typed → as meant. Several entries of WeChat Work with one id are surfaces of one channel.
 
+use std::path::Path;
+
 use secrecy::SecretString;
 use serde::Deserialize;
 use zhishou_adapters::qq::official::OfficialConfig;
@@ -147,7 +149,7 @@ impl ChannelSettings {
 }
 
 /// All channels as meant; what is wrong is told to `problem`, a sentence each. None at all means the sandbox.
-pub(super) fn mean(typed: Vec<TypedChannel>, problem: &mut dyn FnMut(String)) -> Vec<ChannelSettings> {
+pub(super) fn mean(typed: Vec<TypedChannel>, folder: &Path, problem: &mut dyn FnMut(String)) -> Vec<ChannelSettings> {
     let mut channels: Vec<ChannelSettings> = Vec::new();
     let mut surfaces = wecom::Surfaces::default();
     for entry in typed {
@@ -158,7 +160,9 @@ pub(super) fn mean(typed: Vec<TypedChannel>, problem: &mut dyn FnMut(String)) ->
             TypedChannel::WecomBot(bot) => surfaces.bot(bot).map(|()| None),
             TypedChannel::WecomApp(app) => surfaces.app(app).map(|()| None),
             TypedChannel::WecomRobot(robot) => surfaces.robot(robot).map(|()| None),
-            TypedChannel::Mail(typed) => mail::mean(*typed).map(|meant| Some(ChannelSettings::Mail(Box::new(meant)))),
+            TypedChannel::Mail(typed) => {
+                mail::mean(*typed, folder).map(|meant| Some(ChannelSettings::Mail(Box::new(meant))))
+            }
             TypedChannel::Sandbox {} => Ok(Some(ChannelSettings::Sandbox { id: sandbox() })),
             TypedChannel::Onebot(onebot) => mean_onebot(onebot).map(Some),
         };

@@ -1,5 +1,7 @@
 //! A mailbox in the configuration: as typed → as meant.
 
+use std::path::{Path, PathBuf};
+
 use secrecy::SecretString;
 use serde::Deserialize;
 use zhishou_adapters::mail::{ImapConfig, MailConfig, SmtpConfig, Start, Tls};
@@ -24,8 +26,8 @@ pub(super) struct TypedMail {
     /// A text, or a date without quotes.
     start: Option<toml::Value>,
     max_bytes: Option<u64>,
-    /// PEM text; usually `file:…`.
-    ca: Option<String>,
+    /// PEM file, relative to the configuration.
+    ca_file: Option<PathBuf>,
     mails_a_day: Option<u32>,
     pause_seconds: Option<u64>,
 }
@@ -91,7 +93,7 @@ pub struct MailSettings {
     pub start_chosen: bool,
 }
 
-pub(super) fn mean(typed: TypedMail) -> Result<MailSettings, String> {
+pub(super) fn mean(typed: TypedMail, folder: &Path) -> Result<MailSettings, String> {
     let id = typed.id;
     let address = typed.address.trim().to_ascii_lowercase();
     let mut config = MailConfig::new(&id, &address);
@@ -125,7 +127,10 @@ pub(super) fn mean(typed: TypedMail) -> Result<MailSettings, String> {
     if let Some(bytes) = typed.max_bytes {
         config.max_bytes = bytes;
     }
-    config.ca_pem = typed.ca.map(String::into_bytes);
+    if let Some(path) = typed.ca_file {
+        let read = std::fs::read(folder.join(&path));
+        config.ca_pem = Some(read.map_err(|error| format!("{id}：无法读取 ca_file {}：{error}", path.display()))?);
+    }
     if let Some(most) = typed.mails_a_day {
         config.limits.mails_a_day = most;
     }

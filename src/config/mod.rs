@@ -176,7 +176,7 @@ impl Settings {
         if contracts.is_empty() && problems.is_empty() {
             problems.push(format!("{file}：没有 [[contract]]。至少写一个，例如 profile = \"xian-realestate\""));
         }
-        let channels = channels::mean(typed.channel, &mut |problem| {
+        let channels = channels::mean(typed.channel, folder, &mut |problem| {
             problems.push(format!("{file} 的 channel：{problem}"));
         });
         let wording = match typed.desk.wording {

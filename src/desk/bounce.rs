@@ -147,6 +147,9 @@ impl Batch<'_> {
         &mut self,
         sent: &[(String, String)],
     ) -> Result<Vec<(String, CameBack)>, DeskError> {
+        if sent.is_empty() {
+            return Ok(Vec::new());
+        }
         let keys: Vec<_> = sent.iter().map(|(at, id)| (EARLY.to_owned(), early_key(at, id))).collect();
         let now = self.now.as_millisecond();
         let found = self.write().shelf_of(&keys, now).await?;

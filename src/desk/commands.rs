@@ -511,6 +511,7 @@ impl Batch<'_> {
                 severity: routing.severity.as_ref().map(|s| (s.id.clone(), s.words.clone())),
                 category: routing.category.clone(),
                 system: routing.system.clone(),
+                problems: Vec::new(),
                 doubt: None,
                 follows: None,
             })

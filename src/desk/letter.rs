@@ -61,6 +61,27 @@ pub(super) fn enclosed(attachments: &[Attachment]) -> impl Iterator<Item = &Atta
     attachments.iter().filter(|a| a.name != ORIGINAL)
 }
 
+/// Most problems that are told; more of them say the same.
+const PROBLEMS: usize = 5;
+
+/// What could not be taken of what came with a message, a phrase each.
+pub(super) fn problems(attachments: &[Attachment]) -> Vec<String> {
+    let told = |a: &Attachment| {
+        let problem = a.problem.as_ref()?;
+        Some(if a.name == ORIGINAL {
+            problem.clone()
+        } else {
+            format!("附件「{}」没有收下：{problem}", a.name)
+        })
+    };
+    attachments.iter().filter_map(told).take(PROBLEMS).collect()
+}
+
+/// Why a whole letter could not be read, where that is so.
+pub(super) fn unreadable(attachments: &[Attachment]) -> Option<&str> {
+    attachments.iter().find(|a| a.name == ORIGINAL)?.problem.as_deref()
+}
+
 /// The line above and what stands below it; `None` where the text is no letter.
 pub(super) fn parts(text: &str) -> Option<(&str, &str)> {
     let (first, rest) = text.trim_start().split_once('\n')?;

@@ -107,6 +107,7 @@ pub fn occasion(terms: &Terms, ticket: &Ticket, now: Timestamp, several: bool, s
         "n": if several { no.clone() } else { ticket.number.to_string() },
         "summary": summary(ticket),
         "images": ticket.attachments.iter().filter(|name| *name != letter::ORIGINAL).count(),
+        "problems": ticket.problems.join("；"),
         "doubt": ticket.doubt.as_deref().filter(|why| staff && trust::is_forged(why)),
         "follows": ticket.follows,
         "system": ticket.system.as_deref().and_then(|id| profile.system(id)).map(|s| s.name.clone()),

@@ -161,7 +161,7 @@ impl Batch<'_> {
     }
 
     /// Tells one person over the first way there is; whether there is one.
-    fn tell_person(&mut self, person: &Person, text: &str) -> bool {
+    pub(super) fn tell_person(&mut self, person: &Person, text: &str) -> bool {
         let ways = self.ways_of(person);
         let Some(first) = ways.first().cloned() else { return false };
         let mut said = Said::new(Kind::Status, text.to_owned());

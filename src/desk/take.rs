@@ -167,7 +167,13 @@ impl Batch<'_> {
     /// Who wrote, where, under which contract.
     async fn meet_sender(&mut self, inbound: Inbound, row: &InboxRow) -> Result<Result<Message, Outcome>, DeskError> {
         let directory = self.library.directory.clone();
-        let place = directory.place(&inbound.channel, &inbound.conversation, &inbound.sender);
+        // Who was sent one of our mails answers under the contract of its ticket, wherever he belongs.
+        let of_thread = || {
+            let contract = TicketKey::parse(inbound.about.as_deref()?)?.contract;
+            let (unit, kind) = (String::new(), ConversationKind::Requesters);
+            Some(Place { contract, unit, kind, private: true, bound: false })
+        };
+        let place = directory.place(&inbound.channel, &inbound.conversation, &inbound.sender).or_else(of_thread);
         let terms = place.as_ref().and_then(|place| self.terms(&place.contract));
         let (Some(place), Some(terms)) = (place, terms) else {
             if inbound.automatic.is_some() {
@@ -531,6 +537,7 @@ impl Batch<'_> {
                 severity,
                 category: routing.and_then(|r| r.category.clone()),
                 system: routing.and_then(|r| r.system.clone()),
+                problems: letter::problems(&message.inbound.attachments),
                 doubt: message.inbound.doubt.clone(),
                 follows,
             })

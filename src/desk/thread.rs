@@ -8,8 +8,11 @@ use super::DeskError;
 use super::batch::{Batch, Disposition};
 use super::letter;
 use super::occasion::shorten;
+use super::said::Said;
 use super::take::{Message, Outcome};
 use crate::rules::directory::{ConversationKind, PersonRole};
+use crate::rules::escalation::leads;
+use crate::rules::notice::Kind;
 use crate::rules::organisation::same_organisation;
 use crate::rules::ticket::{Actor, Event, Fact, State, Ticket};
 use crate::store::TicketKey;
@@ -125,7 +128,33 @@ impl Batch<'_> {
             let text = format!("对方自动回复（{why}）：{}", shorten(&message.inbound.text, REMARK));
             self.remark(message, key, &text, false).await?;
         }
+        self.tell_of_unreadable(message).await?;
         Ok(Outcome::new(Disposition::Noted, key, format!("不是人写的（{why}），不作答；")))
+    }
+
+    /// A letter that could not be read may be anybody's: the engineers are told to look at it, of one sender once an hour.
+    async fn tell_of_unreadable(&mut self, message: &Message) -> Result<(), DeskError> {
+        let Some(problem) = letter::unreadable(&message.inbound.attachments).map(str::to_owned) else { return Ok(()) };
+        if !self.once(&format!("unreadable|{}", message.dialogue), 1).await? {
+            return Ok(());
+        }
+        let words = self.words(
+            "status.unreadable",
+            json!({ "from": message.inbound.sender, "why": problem, "text": shorten(&message.inbound.text, REMARK) }),
+        );
+        let contract = message.place.contract.clone();
+        let conversations = self.engineers_conversations(&contract);
+        for conversation in &conversations {
+            self.say(conversation, Said::new(Kind::Status, words.clone()));
+        }
+        if conversations.is_empty() {
+            self.load_shut().await?;
+            let directory = self.library.directory.clone();
+            for lead in leads(&directory, &contract).iter().filter_map(|id| directory.person(id)) {
+                self.tell_person(lead, &words);
+            }
+        }
+        Ok(())
     }
 
     /// What was cut off a letter before it was read stays readable in the record of its ticket.

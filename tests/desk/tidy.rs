@@ -116,7 +116,8 @@ fn only_the_clock_asks_what_time_it_is() {
 #[test]
 fn sql_stands_in_the_store_alone() {
     let mut names = product();
-    names.retain(|name| !name.starts_with("src/store/"));
+    // IMAP has a SELECT of its own.
+    names.retain(|name| !name.starts_with("src/store/") && !name.starts_with("adapters/src/mail/imap/"));
     let wall = r"\b(SELECT|DELETE FROM|INSERT INTO|INSERT OR|CREATE TABLE|PRAGMA)\b|\bUPDATE\b.*\bSET\b|\bsqlx::(query|Any|Pool)";
     assert_none(&places(&names, wall), "SQL appears only inside src/store");
 }
@@ -316,7 +317,7 @@ fn every_key_of_the_configuration_is_in_the_example() {
         "authserv_ids",
         "authserv_hops",
         "max_bytes",
-        "ca",
+        "ca_file",
         "mails_a_day",
         "pause_seconds",
         "host",
@@ -365,7 +366,7 @@ fn the_example_of_the_configuration_loads() {
     // The two modes of the bot exclude each other.
     let other = example(true).replace("mode = \"callback\"", "mode = \"callback\"\nid = \"wecom2\"");
     // There is no such certificate here.
-    let other = other.replace("ca = \"file:ca.pem\"", "");
+    let other = other.replace("ca_file = \"ca.pem\"", "");
     let settings = load(&other).expect("with every surface of WeChat Work, and a mailbox");
     assert_eq!(
         settings.channels.iter().map(ChannelSettings::id).collect::<Vec<_>>(),

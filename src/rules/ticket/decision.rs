@@ -75,6 +75,8 @@ pub struct Opening {
     pub text: String,
     /// Files.
     pub attachments: Vec<String>,
+    /// What came with it and could not be taken, a phrase each, for people.
+    pub problems: Vec<String>,
     /// Severity and the words that decided it; `None` lets the default hold.
     pub severity: Option<(String, Vec<String>)>,
     /// Category.

@@ -143,6 +143,9 @@ pub struct Ticket {
     /// Names of pictures and files that came with it.
     #[serde(default)]
     pub attachments: Vec<String>,
+    /// What came with the opening message and could not be taken, for people.
+    #[serde(default)]
+    pub problems: Vec<String>,
     /// Why somebody else may have written it than it says.
     #[serde(default)]
     pub doubt: Option<String>,
@@ -563,6 +566,7 @@ impl Ticket {
             opening: opening.message,
             text: vec![opening.text],
             attachments: opening.attachments,
+            problems: opening.problems,
             doubt: opening.doubt,
             follows: opening.follows,
             opened_at: now,

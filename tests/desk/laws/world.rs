@@ -70,6 +70,7 @@ pub fn opening(origin: &str, number: u64, severity: Option<&str>, category: Opti
         severity: severity.map(|id| (id.to_owned(), Vec::new())),
         category: category.map(str::to_owned),
         system: None,
+        problems: Vec::new(),
         doubt: None,
         follows: None,
     }

@@ -67,6 +67,7 @@ async fn a_wrong_key_of_a_mailbox_is_named_in_chinese() {
         ("another start", MAIL.replace("\"now\"", "\"yesterday\""), &["start", "\"all\"", "2026-03-01"]),
         ("another tls", MAIL.replace("done_folder", "tls = \"ssl\", done_folder"), &["ssl", "starttls"]),
         ("open to the world", MAIL.replace("imap.gov.test\"", "93.184.216.34\", tls = \"none\""), &["不加密", "内网"]),
+        ("no certificate there", MAIL.replace("start =", "ca_file = \"none.pem\"\nstart ="), &["ca_file", "none.pem"]),
         ("a key nobody knows", MAIL.replace("start =", "begin ="), &["begin"]),
         (
             "neither way",
@@ -92,7 +93,7 @@ async fn check_online_logs_in_and_names_what_is_refused() {
     let ports = server.ports();
     let mailbox = |password: &str| {
         format!(
-            "{HEAD}\n[[channel]]\nkind = \"mail\"\naddress = \"helpdesk@gov.test\"\nstart = \"now\"\nca = \"file:ca.pem\"\n\
+            "{HEAD}\n[[channel]]\nkind = \"mail\"\naddress = \"helpdesk@gov.test\"\nstart = \"now\"\nca_file = \"ca.pem\"\n\
              imap = {{ host = \"localhost\", port = {}, password = \"{password}\" }}\n\
              smtp = {{ host = \"localhost\", port = {}, tls = \"starttls\", password = \"{password}\" }}\n",
             ports.imaps, ports.submission

@@ -227,7 +227,7 @@ impl Office {
     pub async fn types(&self, text: &str) -> Account {
         let id = self.next_id();
         let mut inbound = support::inbound("group:20009", "30011", &id, text);
-        inbound.sender_name = "张工".to_owned();
+        "张工".clone_into(&mut inbound.sender_name);
         self.gets(inbound).await
     }
 

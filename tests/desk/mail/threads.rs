@@ -2,7 +2,7 @@
 
 use zhishou::desk::summary;
 use zhishou::rules::ticket::State;
-use zhishou_adapters::Inbound;
+use zhishou_adapters::{Attachment, Inbound};
 
 use super::support::{LIU, Office, WANG, ZHANG, mail};
 use crate::peers::support::{self, XIAN};
@@ -25,6 +25,30 @@ async fn a_letter_becomes_one_ticket_named_by_its_subject() {
         "opened"
     );
     assert_eq!(office.tickets().await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_could_not_be_taken_is_told_with_the_receipt() {
+    let office = Office::new().await;
+    let large = Attachment {
+        name: "原始邮件.eml".to_owned(),
+        kind: "message/rfc822".to_owned(),
+        url: String::new(),
+        size_bytes: Some(40 << 20),
+        stored: None,
+        problem: Some("邮件约 40 MB，超过上限，只保留了信头".to_owned()),
+    };
+    let program = Attachment {
+        name: "补丁.exe".to_owned(),
+        problem: Some("可执行程序，只留在原始邮件里".to_owned()),
+        ..large.clone()
+    };
+    office.gets(Inbound { attachments: vec![program, large], ..mail(WANG, "", LETTER) }).await;
+    let receipt = office.mail.to(WANG).pop().expect("a receipt").text;
+    assert!(receipt.contains("约 40 MB") && receipt.contains("附件「补丁.exe」没有收下"), "{receipt}");
+    assert!(receipt.contains("换一种方式"), "{receipt}");
+    let card = office.team().pop().expect("the engineers are told");
+    assert!(card.contains("约 40 MB") && card.contains("附件：1 个"), "the letter itself is no enclosure: {card}");
 }
 
 #[tokio::test]

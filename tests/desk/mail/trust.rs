@@ -2,7 +2,7 @@
 
 use zhishou::rules::profile::Promise;
 use zhishou::rules::ticket::{Outcome, State};
-use zhishou_adapters::Inbound;
+use zhishou_adapters::{Attachment, Inbound};
 
 use super::support::{CHEN, Office, WANG, ZHANG, mail};
 use crate::peers::support::XIAN;
@@ -67,6 +67,29 @@ async fn a_machine_opens_no_ticket_answers_no_question_and_acknowledges_nothing(
     let ticket = office.ticket(1).await;
     let report = ticket.commitments.iter().find(|c| c.promise == Promise::Report).expect("the lead has to confirm");
     assert_eq!(report.outcome, Outcome::Running);
+}
+
+#[tokio::test]
+async fn a_mail_that_could_not_be_read_is_shown_to_a_person() {
+    let office = Office::new().await;
+    let raw = Attachment {
+        name: "原始邮件.eml".to_owned(),
+        kind: "message/rfc822".to_owned(),
+        url: String::new(),
+        size_bytes: None,
+        stored: None,
+        problem: Some("邮件无法读取：连接多次中断".to_owned()),
+    };
+    let broken = || Inbound {
+        attachments: vec![raw.clone()],
+        ..automatic(WANG, None, "登记系统打不开\n\n（这封邮件多次读取失败）")
+    };
+    assert_eq!(office.gets(broken()).await.disposition, "noted");
+    let told = office.team().pop().expect("the engineers are told");
+    assert!(told.contains(WANG) && told.contains("连接多次中断") && told.contains("登记系统打不开"), "{told}");
+    office.gets(broken()).await;
+    assert_eq!(office.team().len(), 1, "of one sender once an hour");
+    assert!(office.mail.taken().is_empty(), "and he gets no answer");
 }
 
 #[tokio::test]
