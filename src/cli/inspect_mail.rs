@@ -78,7 +78,8 @@ fn show(mail: &Mail) {
     };
     let list = |all: &[Address]| all.iter().map(person).collect::<Vec<_>>().join("，");
     say!("发件人：{}", mail.from.as_ref().map_or_else(|| "（不明）".to_owned(), person));
-    for (label, value) in [("收件人", list(&mail.to)), ("抄送", list(&mail.cc)), ("主题", mail.subject.clone())] {
+    for (label, value) in [("收件人", list(&mail.to)), ("抄送", list(&mail.cc)), ("主题", mail.subject.clone())]
+    {
         if !value.is_empty() {
             say!("{label}：{value}");
         }

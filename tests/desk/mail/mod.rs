@@ -1,1 +1,3 @@
 //! Stories over mail: real servers, the whole desk.
+
+mod inspecting;

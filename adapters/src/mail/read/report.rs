@@ -111,12 +111,10 @@ pub(super) fn bounce(tree: &Tree<'_>, from: &[Address], subject: &str, text: &st
     let nested = tree.parts.iter().any(|part| matches!(part.kind.as_str(), "message/rfc822" | "text/rfc822-headers"));
     let daemon = from.iter().any(|from| from.address.to_lowercase().contains("daemon@"));
     let looks = report_subject(subject) || text.contains("This is the qmail-send program") || text.contains("退信原因");
-    let evidence = nested || ADDRESS.is_match(text) || MESSAGE_ID.is_match(text);
-    if !report
-        && status.is_none()
-        && failed_field.is_none()
-        && !(looks && evidence && (server || strong_subject(subject)))
-    {
+    let evidence = || nested || ADDRESS.is_match(text) || MESSAGE_ID.is_match(text);
+    let told = || nested || NO_SUCH_USER.is_match(text) || FULL.is_match(text) || enhanced(text).is_some();
+    let in_words = || (looks && (server || strong_subject(subject)) || server && (daemon || told())) && evidence();
+    if !report && status.is_none() && failed_field.is_none() && (auto::reply_subject(subject) || !in_words()) {
         return None;
     }
     let own = COPY.find(text).map_or(text, |copy| &text[..copy.start()]);
