@@ -262,7 +262,7 @@ fn fields(lines: &[Line], at: usize, answers: bool) -> Option<(usize, usize)> {
     let kinds = ["from", "sent", "to", "subject"].into_iter().filter(|name| has(name)).count();
     let known = has("from") && seen.len() >= 3 && kinds >= 3 && (answers || evidence);
     // Another field first: only where the block cannot be a form that somebody has filled in.
-    if !known || first != "from" && !(kinds == 4 && evidence || answers && evidence) {
+    if !known || first != "from" && (!evidence || kinds != 4 && !answers) {
         return None;
     }
     let mut from = at;
@@ -321,7 +321,7 @@ fn attribution(lines: &[Line], at: usize, answers: bool) -> Option<Begins> {
         // Without an address and without a quote below it could be a sentence, unless the mail is an answer.
         let strong =
             dated && (timed && (answers || quoted) || addressed) || addressed && (timed || starts || end == at);
-        let weak = starts && (dated || timed) || dated || !quoted_sentence(&joined);
+        let weak = dated || starts && timed || !reads_like_a_sentence(&joined);
         return (strong || quoted && weak).then_some(Begins::Attribution { from: at, behind: end + 1 });
     }
     None
@@ -339,7 +339,7 @@ fn mentions_above(text: &str) -> bool {
 }
 
 /// Whether this reads like a sentence of a person's own rather than `name wrote:`.
-fn quoted_sentence(text: &str) -> bool {
+fn reads_like_a_sentence(text: &str) -> bool {
     text.split_whitespace().count() > 8 || text.chars().count() > 60
 }
 

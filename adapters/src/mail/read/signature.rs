@@ -67,7 +67,7 @@ pub(super) fn without<'a>(lines: &[&'a str], answers: bool) -> Vec<&'a str> {
         if line.len() > 600 {
             continue;
         }
-        if !first && delimits(lines, at, after, answers) || !first && DISCLAIMER.is_match(line) {
+        if !first && (delimits(lines, at, after, answers) || DISCLAIMER.is_match(line)) {
             end = at;
             break;
         }
