@@ -1,5 +1,7 @@
 //! SMS: the operator's gateway, the clouds, an agency's own platform.
 
+mod frames;
+mod session;
 mod texts;
 
 use serde_json::Value;
