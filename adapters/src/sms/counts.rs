@@ -38,6 +38,8 @@ counts! {
     opt_outs,
     /// Empty ones and those that hold no text, acknowledged and left.
     texts_unreadable,
+    /// Deliveries that could not be stored and were left for the gateway to repeat.
+    not_stored,
     /// Parts of long texts that were stored.
     fragments_stored,
     /// Long texts handed on with parts missing.

@@ -94,11 +94,11 @@ pub fn plan(known: Option<Group>, sender: &str, concat: Concat, piece: Piece, no
             (Some(false), done) => ((!done).then(|| group.whole()), fresh(piece)),
             (None, true) => {
                 // It was given up: the late part is a message of its own.
-                let mut alone = Group { parts: BTreeMap::from([(concat.number, piece.clone())]), ..group.clone() };
-                alone.done = true;
+                let text = hex::decode(&piece.bytes).ok().and_then(|bytes| content::text(piece.format, &bytes));
+                let alone = Whole { sender: sender.to_owned(), id: piece.id.clone(), text, incomplete: true };
                 let mut kept = group;
                 kept.parts.insert(concat.number, piece);
-                return Plan { first: Some(alone.whole()), group: Some(kept), whole: None };
+                return Plan { first: Some(alone), group: Some(kept), whole: None };
             }
             (None, false) => {
                 let mut group = group;

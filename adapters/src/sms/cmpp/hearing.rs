@@ -67,6 +67,7 @@ impl Hearing {
                 None => self.look().await,
             };
             if let Err(error) = outcome {
+                count(&self.intake.ground.counts.not_stored, 1);
                 tracing::warn!(%error, "what the gateway delivered could not be stored; it will be repeated");
             }
         }

@@ -1,7 +1,10 @@
 //! SMS: the operator's gateway, the clouds, an agency's own platform.
 
+mod cmpp;
+mod cmpp_long;
 mod frames;
 mod session;
+mod support;
 mod texts;
 
 use serde_json::Value;

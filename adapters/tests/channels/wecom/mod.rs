@@ -19,4 +19,4 @@ mod frames;
 mod line;
 mod scenarios;
 mod session;
-mod support;
+pub mod support;
