@@ -4,8 +4,13 @@
 //! (`gateway`); what comes in goes through `intake`. Facts: `sms.md` of the protocol sheets; numbers in comments are its
 //! sections.
 
+pub mod aliyun;
 pub mod cmpp;
 pub mod counts;
+pub mod inspect;
+pub mod platform;
+pub mod template;
+pub mod tencent;
 pub mod text;
 
 mod config;
@@ -13,6 +18,7 @@ mod gateway;
 mod health;
 mod intake;
 mod time;
+mod web;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,12 +28,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{GatewayConfig, SmsConfig};
+pub use inspect::{InspectKeys, inspect};
+pub use config::{Advice, GatewayConfig, SmsConfig, explain};
 
+use aliyun::Aliyun;
 use cmpp::Cmpp;
 use counts::Counts;
 use gateway::Gateway;
 use intake::{Ground, Intake};
+use platform::Platform;
+use tencent::Tencent;
 use text::{Kind, Number};
 
 use crate::{Capabilities, Channel, ChannelError, Inbox, Outgoing, Receipt, SendError, Shelf};
@@ -42,8 +52,26 @@ const MAX_CHARS: usize = 201;
 pub struct Sms {
     id: String,
     ground: Ground,
-    gateway: Arc<dyn Gateway>,
-    cmpp: Option<Arc<Cmpp>>,
+    gateway: Carrier,
+}
+
+/// Who carries the texts.
+enum Carrier {
+    Cmpp(Cmpp),
+    Aliyun(Aliyun),
+    Tencent(Tencent),
+    Http(Platform),
+}
+
+impl Carrier {
+    fn gateway(&self) -> &dyn Gateway {
+        match self {
+            Self::Cmpp(cmpp) => cmpp,
+            Self::Aliyun(aliyun) => aliyun,
+            Self::Tencent(tencent) => tencent,
+            Self::Http(platform) => platform,
+        }
+    }
 }
 
 impl Sms {
@@ -59,18 +87,30 @@ impl Sms {
             now: now.clone(),
             counts: Arc::new(Counts::default()),
         };
-        let (gateway, cmpp): (Arc<dyn Gateway>, _) = match config.gateway {
-            GatewayConfig::Cmpp(config) => {
-                let cmpp = Arc::new(Cmpp::new(*config, ground.clone()));
-                (cmpp.clone(), Some(cmpp))
-            }
+        let gateway = match config.gateway {
+            GatewayConfig::Cmpp(config) => Carrier::Cmpp(Cmpp::new(*config, ground.clone())),
+            GatewayConfig::Aliyun(config) => Carrier::Aliyun(Aliyun::new(*config, ground.clone())?),
+            GatewayConfig::Tencent(config) => Carrier::Tencent(Tencent::new(*config, ground.clone())?),
+            GatewayConfig::Http(config) => Carrier::Http(Platform::new(*config, ground.clone())?),
         };
-        Ok(Self { id: config.id, ground, gateway, cmpp })
+        Ok(Self { id: config.id, ground, gateway })
+    }
+
+    /// What `check --online` can find out without sending anything: whether it worked, and a sentence.
+    pub async fn probe(&self) -> (bool, String) {
+        match &self.gateway {
+            Carrier::Cmpp(cmpp) => cmpp.probe().await,
+            Carrier::Aliyun(aliyun) => aliyun.probe().await,
+            Carrier::Tencent(tencent) => tencent.probe().await,
+            Carrier::Http(_) => {
+                (true, "平台没有不发短信的检测方式，请发一条给自己确认".to_owned())
+            }
+        }
     }
 
     /// Resolves once the operator's line stands; at once where there is none.
     pub async fn connected(&self) {
-        if let Some(cmpp) = &self.cmpp {
+        if let Carrier::Cmpp(cmpp) = &self.gateway {
             cmpp.line().standing().await;
         }
     }
@@ -116,7 +156,7 @@ impl Channel for Sms {
 
     async fn send(&self, message: &Outgoing) -> Result<Receipt, SendError> {
         let to = phone(&message.conversation)?;
-        self.gateway.send(&to, message).await
+        self.gateway.gateway().send(&to, message).await
     }
 
     async fn find(&self, _: &Outgoing, _: Timestamp, _: &HashSet<String>) -> Result<Option<Receipt>, SendError> {
@@ -124,21 +164,21 @@ impl Channel for Sms {
     }
 
     async fn listen(&self, inbox: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {
-        self.gateway.listen(self.intake(inbox), &stop).await;
+        self.gateway.gateway().listen(self.intake(inbox), &stop).await;
         Ok(())
     }
 
     fn routes(&self, inbox: Arc<dyn Inbox>) -> Option<axum::Router> {
-        self.gateway.routes(self.intake(inbox))
+        self.gateway.gateway().routes(self.intake(inbox))
     }
 
     fn counts(&self) -> Vec<(&'static str, u64)> {
         let mut all = self.ground.counts.named();
-        all.extend(self.gateway.counts());
+        all.extend(self.gateway.gateway().counts());
         all
     }
 
     fn health(&self) -> Result<String, String> {
-        self.gateway.health()
+        self.gateway.gateway().health()
     }
 }

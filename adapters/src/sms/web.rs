@@ -159,14 +159,14 @@ async fn answer<C: Callback>(callback: &C, intake: &Intake, uri: &Uri, headers: 
 async fn store(intake: &Intake, pushed: Pushed) -> Result<(), super::intake::NotStored> {
     match pushed {
         Pushed::Text(heard) => intake.text(heard).await,
-        Pushed::Report { id, verdict, code, why } => match intake.sent(&id).await? {
-            Some(sent) => intake.report(&sent, Told { verdict, code: &code, why: &why }).await,
-            None => {
-                // Not ours, or of days ago.
-                count(&intake.ground.counts.reports_unknown, 1);
-                Ok(())
+        Pushed::Report { id, verdict, code, why } => {
+            if let Some(sent) = intake.sent(&id).await? {
+                return intake.report(&sent, Told { verdict, code: &code, why: &why }).await;
             }
-        },
+            // Not ours, or of days ago.
+            count(&intake.ground.counts.reports_unknown, 1);
+            Ok(())
+        }
     }
 }
 

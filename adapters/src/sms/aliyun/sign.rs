@@ -52,7 +52,13 @@ fn signed_names(headers: &[(&str, &str)]) -> String {
 pub fn canonical(request: &Request<'_>) -> String {
     let mut headers = request.headers.clone();
     headers.sort_unstable();
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+    let mut lines = String::new();
+    for (name, value) in &headers {
+        lines.push_str(name);
+        lines.push(':');
+        lines.push_str(value.trim());
+        lines.push('\n');
+    }
     [
         request.method,
         request.path,

@@ -67,6 +67,17 @@ impl Cmpp {
         &self.line
     }
 
+    /// Whether the gateway can be reached. Nothing is said: a login would throw a running desk off its line.
+    pub async fn probe(&self) -> (bool, String) {
+        let (host, port) = (self.config.host.as_str(), self.config.port);
+        let limit = Duration::from_secs(5);
+        match tokio::time::timeout(limit, tokio::net::TcpStream::connect((host, port))).await {
+            Ok(Ok(_)) => (true, format!("{host}:{port} 可以连接；登录是否成功请启动后用 zhishou doctor 查看")),
+            Ok(Err(error)) => (false, format!("{host}:{port} 连不上（{error}）：请核对地址，并确认本机出口地址已报备")),
+            Err(_) => (false, format!("{host}:{port} 5 秒没有应答：请检查防火墙")),
+        }
+    }
+
     fn fitted(&self, message: &Outgoing) -> Result<Fitted, SendError> {
         let wanted = Wanted { text: &message.text, short: message.short.as_deref(), whole: message.by_person };
         let limits = Limits { reference: self.config.reference, ..self.config.limits };

@@ -128,16 +128,15 @@ impl Group {
             }
         };
         for number in 1..=self.total {
-            match self.parts.get(&number) {
+            if let Some(piece) = self.parts.get(&number) {
                 // What was stored is hex.
-                Some(piece) => run.push((piece.format, hex::decode(&piece.bytes).unwrap_or_default())),
-                None => {
-                    flush(&mut run, &mut text);
-                    if let Some(text) = &mut text {
-                        // Writing to a string cannot fail.
-                        let _ = write!(text, "[缺 {number}/{}]", self.total);
-                    }
-                }
+                run.push((piece.format, hex::decode(&piece.bytes).unwrap_or_default()));
+                continue;
+            }
+            flush(&mut run, &mut text);
+            if let Some(text) = &mut text {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "[缺 {number}/{}]", self.total);
             }
         }
         flush(&mut run, &mut text);

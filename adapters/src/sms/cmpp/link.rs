@@ -210,7 +210,7 @@ impl Line {
             core.closing = false;
             core.epoch
         };
-        self.feed(|session, now| session.dialled(now));
+        self.feed(Session::dialled);
         let mut buffer = vec![0; 16 * 1024];
         let mut lease = std::pin::pin!(self.keep_lease());
         let mut unwritten: Vec<u8> = Vec::new();

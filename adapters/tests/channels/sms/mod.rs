@@ -1,8 +1,11 @@
 //! SMS: the operator's gateway, the clouds, an agency's own platform.
 
+mod clouds;
 mod cmpp;
 mod cmpp_long;
 mod frames;
+mod inspect;
+mod platform;
 mod session;
 mod support;
 mod texts;

@@ -187,7 +187,7 @@ impl Served<'_> {
     fn login(&mut self, sequence: u32, body: &[u8]) -> (Option<Vec<u8>>, bool) {
         let agreement = &self.inner.agreement;
         let own = if agreement.version == 3 { 0x30 } else { 0x20 };
-        let status = if body.len() != 27 { 1 } else { self.login_fault(body, own) };
+        let status = if body.len() == 27 { self.login_fault(body, own) } else { 1 };
         let mut answer = layout::status(agreement.version, status);
         if status == 0 {
             let mut proof = Md5::new();

@@ -264,11 +264,9 @@ impl Session {
     /// Time has passed.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Effect> {
         match self.state {
-            State::Idle { .. } | State::Over { .. } => Vec::new(),
             State::Connecting { since } if gap(since, now) >= self.config.timing.answer => {
                 self.over(Gone::NoLogin, now)
             }
-            State::Connecting { .. } => Vec::new(),
             State::Closing { since, terminated: None } => {
                 if !self.open.is_empty() && gap(since, now) < state::LAST_ANSWERS {
                     return Vec::new();
@@ -280,7 +278,7 @@ impl Session {
             State::Closing { terminated: Some(at), .. } if gap(at, now) >= state::LAST_WORD => {
                 self.over(Gone::Stopped, now)
             }
-            State::Closing { .. } => Vec::new(),
+            State::Idle { .. } | State::Over { .. } | State::Connecting { .. } | State::Closing { .. } => Vec::new(),
             State::Ready { .. } => {
                 let mut effects = self.repeat(now);
                 if matches!(self.state, State::Over { .. }) {
