@@ -3,9 +3,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use md5::{Digest as _, Md5};
+use md5::Md5;
 use serde_json::{Map, Value, json};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::sms::text::content;
 
@@ -268,15 +268,19 @@ pub(super) fn mas(item: &Value, secret: Option<&str>) -> (Value, Option<Value>, 
         (Some(secret), Some(mac)) => (mas_mac(item, secret) == mac).into(),
         _ => Value::Null,
     };
-    (verified, None, json!({ "protocol": "云MAS", "fields": item, "note": "本渠道不直接支持云MAS，云MAS 也提供 CMPP 接口" }))
+    (
+        verified,
+        None,
+        json!({ "protocol": "云MAS", "fields": item, "note": "本渠道不直接支持云MAS，云MAS 也提供 CMPP 接口" }),
+    )
 }
 
 /// `mac` of 云MAS: MD5 over the fields in their order, the secret in the third place.
 pub fn mas_mac(fields: &Value, secret: &str) -> String {
-    let mut hash = Md5::new();
+    let mut hash = <Md5 as md5::Digest>::new();
     for name in ["ecName", "apId", "", "mobiles", "content", "sign", "addSerial"] {
         let value = if name.is_empty() { secret } else { fields[name].as_str().unwrap_or_default() };
-        hash.update(value.as_bytes());
+        md5::Digest::update(&mut hash, value.as_bytes());
     }
-    hex::encode(hash.finalize())
+    hex::encode(md5::Digest::finalize(hash))
 }
