@@ -1,13 +1,14 @@
-//! `zhishou inspect onebot|wecom FILE`: what a channel makes of a captured callback or event. Opens nothing, asks nobody.
+//! `zhishou inspect onebot|wecom|sms FILE`: what a channel makes of a captured callback or event. Opens nothing, asks nobody.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
-use zhishou_adapters::{qq::onebot, wecom};
+use zhishou_adapters::{qq::onebot, sms, wecom};
 
-use super::channels::{onebot_keys, wecom_keys};
+use super::channels::{onebot_keys, sms_keys, wecom_keys};
 use super::{Failure, print_json};
+use crate::clock::{Clock as _, SystemClock};
 
 #[derive(Args)]
 pub(super) struct Capture {
@@ -33,12 +34,16 @@ pub(super) struct Capture {
 impl Capture {
     fn read(&self) -> Result<Value, Failure> {
         let _ = self.json;
-        let text = std::fs::read_to_string(&self.file)
-            .map_err(|error| Failure::usage(format!("无法读取 {}：{error}", self.file.display())))?;
+        let text = self.text()?;
         serde_json::from_str(&text).map_err(|error| {
             print_json(&json!({ "verified": false, "error": format!("不是 JSON：{error}") }));
             Failure::work("文件不是 JSON")
         })
+    }
+
+    fn text(&self) -> Result<String, Failure> {
+        std::fs::read_to_string(&self.file)
+            .map_err(|error| Failure::usage(format!("无法读取 {}：{error}", self.file.display())))
     }
 
     fn channel<'a>(&'a self, usual: &'a str) -> &'a str {
@@ -70,5 +75,18 @@ pub(super) fn wecom(config: Option<&Path>, capture: &Capture) -> Result<(), Fail
         bot_name: known.bot_name.as_deref(),
     };
     print_json(&wecom::inspect(&raw, keys));
+    Ok(())
+}
+
+pub(super) fn sms(config: Option<&Path>, capture: &Capture) -> Result<(), Failure> {
+    let known = sms_keys(config, capture.channel.as_deref())?;
+    let keys = sms::InspectKeys {
+        channel: capture.channel("sms"),
+        secret: capture.secret.as_deref().or(capture.token.as_deref()).or(known.secret.as_deref()),
+        sign_name: known.sign_name.as_deref(),
+        access: known.access.as_deref(),
+        now: SystemClock::default().now(),
+    };
+    print_json(&sms::inspect(&capture.text()?, keys));
     Ok(())
 }

@@ -37,7 +37,7 @@ pub(super) enum Inspect {
     /// 解码一条 QQ 官方机器人回调
     Qq(Later),
     /// 解码短信报文
-    Sms(Later),
+    Sms(Capture),
 }
 
 #[derive(Args)]
@@ -126,8 +126,9 @@ pub(super) fn inspect(config: Option<&Path>, what: Inspect) -> Result<(), Failur
         Inspect::Escalation(args) => escalation(config, &args),
         Inspect::Onebot(capture) => captures::onebot(config, &capture),
         Inspect::Wecom(capture) => captures::wecom(config, &capture),
-        Inspect::Mail(_) | Inspect::Qq(_) | Inspect::Sms(_) => {
-            Err(Failure::work("此版本还没有这个渠道；目前可用 inspect onebot 和 inspect wecom。"))
+        Inspect::Sms(capture) => captures::sms(config, &capture),
+        Inspect::Mail(_) | Inspect::Qq(_) => {
+            Err(Failure::work("此版本还没有这个渠道；目前可用 inspect onebot、inspect wecom 和 inspect sms。"))
         }
     }
 }

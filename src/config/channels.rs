@@ -2,9 +2,10 @@
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use zhishou_adapters::sms::SmsConfig;
 use zhishou_adapters::wecom::WeComConfig;
 
-use super::wecom;
+use super::{sms, wecom};
 
 /// A channel as typed: `kind` decides which keys it may have.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,6 +15,7 @@ pub(super) enum TypedChannel {
     WecomBot(wecom::TypedBot),
     WecomApp(wecom::TypedApp),
     WecomRobot(wecom::TypedRobot),
+    Sms(Box<sms::TypedSms>),
     Sandbox {},
 }
 
@@ -97,6 +99,8 @@ pub enum ChannelSettings {
     },
     /// WeChat Work, with all its surfaces.
     WeCom(Box<WeComConfig>),
+    /// SMS, whoever carries it.
+    Sms(Box<SmsConfig>),
     /// The console's own chat page.
     Sandbox {
         /// Channel id.
@@ -132,6 +136,7 @@ impl ChannelSettings {
         match self {
             Self::Onebot { id, .. } | Self::Sandbox { id } => id,
             Self::WeCom(config) => &config.id,
+            Self::Sms(config) => &config.id,
         }
     }
 }
@@ -145,6 +150,7 @@ pub(super) fn mean(typed: Vec<TypedChannel>, problem: &mut dyn FnMut(String)) ->
             TypedChannel::WecomBot(bot) => surfaces.bot(bot).map(|()| None),
             TypedChannel::WecomApp(app) => surfaces.app(app).map(|()| None),
             TypedChannel::WecomRobot(robot) => surfaces.robot(robot).map(|()| None),
+            TypedChannel::Sms(typed) => sms::mean(*typed).map(|meant| Some(ChannelSettings::Sms(Box::new(meant)))),
             TypedChannel::Sandbox {} => Ok(Some(ChannelSettings::Sandbox { id: sandbox() })),
             TypedChannel::Onebot(onebot) => mean_onebot(onebot).map(Some),
         };

@@ -3,6 +3,7 @@
 mod channels;
 mod contracts;
 mod secrets;
+mod sms;
 mod wecom;
 
 use std::path::{Path, PathBuf};

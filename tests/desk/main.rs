@@ -6,6 +6,7 @@ mod laws;
 mod mail;
 mod peers;
 mod rehearse;
+mod sms;
 mod store;
 mod tidy;
 mod wecom;

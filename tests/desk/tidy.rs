@@ -310,6 +310,31 @@ fn every_key_of_the_configuration_is_in_the_example() {
         "chats",
         "key",
         "conversation",
+        "gateway",
+        "host",
+        "port",
+        "sp_id",
+        "shared_secret",
+        "service_id",
+        "src_id",
+        "signature",
+        "signature_mode",
+        "max_segments",
+        "rate",
+        "window",
+        "validity_minutes",
+        "strict",
+        "access_key_id",
+        "access_key_secret",
+        "sign_name",
+        "templates",
+        "variable_chars",
+        "app_id",
+        "region",
+        "key_id",
+        "other_key_id",
+        "other_shared_secret",
+        "public_path",
     ] {
         let pattern = Regex::new(&format!(r"(?m)^[#\s]*{key}\s*=")).expect("a valid pattern");
         assert!(pattern.is_match(&text), "docs/config.example.toml does not show `{key}`");
@@ -330,8 +355,8 @@ fn example(wecom: bool) -> String {
         lines.push_str(line);
         lines.push('\n');
     }
-    // A key of 43 characters where one is asked for, any word elsewhere.
-    let key = Regex::new(r"\$\{\w*AES_KEY\}").expect("a valid pattern");
+    // A key of 43 characters where a long one is asked for, any word elsewhere.
+    let key = Regex::new(r"\$\{\w*(AES_KEY|SMS_PLATFORM_SECRET|SMS_OLD_SECRET)\}").expect("a valid pattern");
     let word = Regex::new(r"\$\{\w+\}").expect("a valid pattern");
     word.replace_all(&key.replace_all(&lines, "a".repeat(43)), "word").into_owned()
 }
@@ -343,9 +368,9 @@ fn the_example_of_the_configuration_loads() {
     assert_eq!(settings.channels.iter().map(ChannelSettings::id).collect::<Vec<_>>(), ["qq", "sandbox"]);
     // The two modes of the bot exclude each other.
     let other = example(true).replace("mode = \"callback\"", "mode = \"callback\"\nid = \"wecom2\"");
-    let settings = load(&other).expect("with every surface of WeChat Work");
+    let settings = load(&other).expect("with every surface of WeChat Work and every gateway of SMS");
     assert_eq!(
         settings.channels.iter().map(ChannelSettings::id).collect::<Vec<_>>(),
-        ["qq", "sandbox", "wecom", "wecom2"]
+        ["qq", "sms", "sms2", "sms3", "sms4", "sandbox", "wecom", "wecom2"]
     );
 }

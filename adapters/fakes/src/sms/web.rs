@@ -132,15 +132,12 @@ fn header(headers: &HeaderMap, name: &str) -> String {
 fn unescape(text: &str) -> String {
     let (mut out, mut rest) = (Vec::new(), text.as_bytes());
     while let Some((first, more)) = rest.split_first() {
-        match (first, more) {
-            (b'%', [high, low, ..]) => {
-                out.extend(hex::decode([*high, *low]).unwrap_or_default());
-                rest = &more[2..];
-            }
-            _ => {
-                out.push(*first);
-                rest = more;
-            }
+        if let (b'%', [high, low, ..]) = (first, more) {
+            out.extend(hex::decode([*high, *low]).unwrap_or_default());
+            rest = &more[2..];
+        } else {
+            out.push(*first);
+            rest = more;
         }
     }
     String::from_utf8_lossy(&out).into_owned()

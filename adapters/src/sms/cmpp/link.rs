@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -12,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::codec::{Deliver, MsgId, Submit};
 use super::session::{CallId, Effect, Outcome, Session, SessionConfig, State};
-use crate::Shelf;
 use crate::sms::Now;
+use crate::sms::intake::short_hash;
 use crate::sms::time::{gap, later};
+use crate::{Entry, Shelf};
 
 /// For opening the socket.
 const DIAL: Duration = Duration::from_secs(5);
@@ -171,7 +173,7 @@ impl Line {
             if !self.until_time(stop).await {
                 break;
             }
-            if !self.hold().await {
+            if self.barred().await || !self.hold().await {
                 if !self.nap(self.config.look * STANDBY_LOOKS, stop).await {
                     break;
                 }
@@ -188,7 +190,11 @@ impl Line {
                 Err(_) => self.lock().trouble = Some("连接超时".to_owned()),
             }
             self.closed();
-            if matches!(self.lock().session.state(), State::Idle { why: Some(why), .. } if why.needs_a_person()) {
+            let state = self.lock().session.state();
+            if let State::Idle { not_before, why: Some(why) } = state
+                && why.needs_a_person()
+            {
+                self.bar(not_before).await;
                 self.release().await;
             }
             if stop.is_cancelled() {
@@ -347,6 +353,29 @@ impl Line {
             }
         }
         tracing::warn!("the lease of the gateway's line was lost");
+    }
+
+    fn bar_name(&self) -> String {
+        format!("cmpp-refused:{}", self.config.session.sp_id)
+    }
+
+    /// What the refused login was made of: with other words it may be tried at once.
+    fn credentials(&self) -> String {
+        let session = &self.config.session;
+        let secret = session.secret.expose_secret();
+        short_hash(&format!("{}|{}|{:?}|{secret}", self.config.host, self.config.port, session.width))
+    }
+
+    /// A login that was refused keeps all instances off: a storm of them locks the account (sms.md 1.2).
+    async fn bar(&self, until: Timestamp) {
+        let entry = Entry { key: self.bar_name(), value: self.credentials(), until };
+        if let Err(error) = self.shelf.put(&[entry]).await {
+            tracing::warn!(%error, "the other instances could not be told of a refused login");
+        }
+    }
+
+    async fn barred(&self) -> bool {
+        self.shelf.get(&self.bar_name()).await.is_ok_and(|refused| refused == Some(self.credentials()))
     }
 
     async fn release(&self) {

@@ -13,6 +13,7 @@ use super::cmpp::fragments::{Group, Piece, plan};
 use super::intake::{Heard, inbound};
 use super::platform::inbound as platform;
 use super::platform::sign::Signed;
+use super::text::extension::extension;
 use super::text::{Number, content, udh};
 use super::web::Pushed;
 use super::{aliyun, tencent};
@@ -26,6 +27,8 @@ pub struct InspectKeys<'a> {
     pub secret: Option<&'a str>,
     /// The signature at the cloud; another one in a push is then an error.
     pub sign_name: Option<&'a str>,
+    /// Our access number, to tell the extension that was answered to.
+    pub access: Option<&'a str>,
     /// Where there is no time in the capture.
     pub now: Timestamp,
 }
@@ -144,6 +147,10 @@ impl Pdus<'_> {
         }
         let mut told = describe(&frame, width);
         told["protocol"] = format!("CMPP {}", width.name()).into();
+        if let (Pdu::Deliver(deliver), Some(access)) = (&frame.pdu, self.keys.access) {
+            // Null: it was another number than ours that was answered to.
+            told["extension"] = extension(&deliver.dest_id, access).into();
+        }
         told
     }
 

@@ -158,13 +158,14 @@ async fn refusals_of_the_clouds_are_told_as_they_are_meant() {
             web.whims(&[Whim::Refuse(code, words)]);
             match (served.say(&notice("k", "进展", "短信")).await.unwrap_err(), expected) {
                 (SendError::Throttled { retry_after }, Some(seconds)) => {
-                    assert_eq!(retry_after.as_secs(), *seconds, "{code}")
+                    assert_eq!(retry_after.as_secs(), *seconds, "{code}");
                 }
                 (SendError::Throttled { retry_after }, None) => {
-                    assert!(retry_after > Duration::from_hours(3), "{code}")
+                    assert!(retry_after > Duration::from_hours(3), "{code}");
                 }
-                (SendError::Refused { text, .. }, Some(0)) => assert!(text.contains(code), "{text}"),
-                (SendError::Unreachable(text), Some(1)) => assert!(text.contains(code), "{text}"),
+                (SendError::Refused { text, .. }, Some(0)) | (SendError::Unreachable(text), Some(1)) => {
+                    assert!(text.contains(code), "{text}");
+                }
                 (other, _) => panic!("{code}: {other}"),
             }
         }

@@ -291,6 +291,26 @@ async fn a_refused_login_is_tried_again_after_five_minutes_and_shown() {
 }
 
 #[tokio::test]
+async fn a_refused_login_keeps_all_instances_off_but_not_the_corrected_secret() {
+    let clock = HandClock::noon();
+    let agreement = Agreement::new(3);
+    let gateway = FakeGateway::start(agreement.clone(), now_of(&clock)).await;
+    let shelf = MemoryShelf::new(clock.clone());
+    let mut wrong = cmpp(&gateway, &agreement);
+    wrong.shared_secret = "wrong".into();
+    let first = serve(sms(wrong.clone()), shelf.clone(), &clock).await;
+    settles("it is shown", || first.channel.health().is_err_and(|why| why.contains("shared_secret"))).await;
+    settles("it is known to all", || shelf.keys().iter().any(|key| key.starts_with("cmpp-refused:"))).await;
+    let other = shelf.another();
+    let _second = serve(sms(wrong), other.clone(), &clock).await;
+    settles("it looks, and looks again", || other.looks("cmpp-refused:901234") > 20).await;
+    assert_eq!(gateway.logins(), [3]);
+    let corrected = serve(sms(cmpp(&gateway, &agreement)), other.another(), &clock).await;
+    within(corrected.channel.connected()).await;
+    assert_eq!(gateway.logins(), [3, 0]);
+}
+
+#[tokio::test]
 async fn a_gateway_of_another_version_is_told_from_a_wrong_secret() {
     let clock = HandClock::noon();
     let gateway = FakeGateway::start(Agreement::new(2), now_of(&clock)).await;

@@ -9,7 +9,7 @@ use super::{bytes, cases, vectors, word};
 
 fn keys() -> InspectKeys<'static> {
     let now: Timestamp = "2026-11-22T08:31:10+08:00".parse().unwrap();
-    InspectKeys { channel: "sms", secret: Some("Zs-2026-test"), sign_name: None, now }
+    InspectKeys { channel: "sms", secret: Some("Zs-2026-test"), sign_name: None, access: Some("106900001234"), now }
 }
 
 fn pdu(id: &str) -> String {
@@ -34,6 +34,7 @@ fn texts_and_reports_are_told_as_the_desk_would_get_them() {
     let told = inspect(&pdu("c-mo-gbk-2.0"), keys());
     assert_eq!(told["inbound"]["conversation"], "user:13800138000");
     assert_eq!(told["inbound"]["text"], told["event"]["text"]);
+    assert_eq!(told["event"]["extension"], "0731");
     let told = inspect(&pdu("c-deliver-report-undeliv-3.0"), keys());
     assert_eq!(told["event"]["report"]["verdict"], "failed");
     assert_eq!(told.get("inbound"), None);

@@ -15,6 +15,9 @@ use super::{cases, word};
 use crate::support::{HandClock, tls, within};
 use crate::wecom::support::{MemoryShelf, now_of};
 
+/// Names and values.
+type Headers = Vec<(&'static str, String)>;
+
 #[test]
 fn the_signature_is_that_of_the_contract() {
     for case in cases("http.generic_hmac_v1") {
@@ -142,7 +145,7 @@ async fn what_is_forged_late_repeated_or_changed_is_refused_alike() {
     let body = json!({ "events": [mo("M1")] }).to_string();
     let now = clock.now().as_second();
     let signed = |at: i64, nonce: &str| platform_headers("/sms/inbound", at, nonce, &body);
-    let with = |name: &str, value: &str| -> Vec<(&'static str, String)> {
+    let with = |name: &str, value: &str| -> Headers {
         let mut headers = signed(now, "nonce-0000000000001");
         for (known, old) in &mut headers {
             if *known == name {
@@ -155,7 +158,7 @@ async fn what_is_forged_late_repeated_or_changed_is_refused_alike() {
     let mut told = Vec::new();
     for case in cases("http.generic_hmac_v1_must_refuse") {
         let what = word(&case, "what");
-        let attempts: Vec<(Vec<(&'static str, String)>, String, &str)> = if what.starts_with("timestamp") {
+        let attempts: Vec<(Headers, String, &str)> = if what.starts_with("timestamp") {
             vec![
                 (signed(now - 301, "nonce-0000000000002"), body.clone(), "/sms/inbound"),
                 (signed(now + 301, "nonce-0000000000003"), body.clone(), "/sms/inbound"),
