@@ -1,4 +1,4 @@
-//! `zhishou inspect onebot|wecom|qq FILE`: what a channel makes of a captured callback or event. Opens nothing, asks nobody.
+//! `zhishou inspect onebot|wecom|qq|sms FILE`: what a channel makes of a captured callback or event. Opens nothing, asks nobody.
 
 use std::path::{Path, PathBuf};
 
@@ -6,11 +6,12 @@ use clap::Args;
 use serde_json::{Value, json};
 use zhishou_adapters::{
     qq::{official, onebot},
-    wecom,
+    sms, wecom,
 };
 
-use super::channels::{official_keys, onebot_keys, wecom_keys};
+use super::channels::{official_keys, onebot_keys, sms_keys, wecom_keys};
 use super::{Failure, print_json};
+use crate::clock::{Clock as _, SystemClock};
 
 #[derive(Args)]
 pub(super) struct Capture {
@@ -36,12 +37,16 @@ pub(super) struct Capture {
 impl Capture {
     fn read(&self) -> Result<Value, Failure> {
         let _ = self.json;
-        let text = std::fs::read_to_string(&self.file)
-            .map_err(|error| Failure::usage(format!("无法读取 {}：{error}", self.file.display())))?;
+        let text = self.text()?;
         serde_json::from_str(&text).map_err(|error| {
             print_json(&json!({ "verified": false, "error": format!("不是 JSON：{error}") }));
             Failure::work("文件不是 JSON")
         })
+    }
+
+    fn text(&self) -> Result<String, Failure> {
+        std::fs::read_to_string(&self.file)
+            .map_err(|error| Failure::usage(format!("无法读取 {}：{error}", self.file.display())))
     }
 
     fn channel<'a>(&'a self, usual: &'a str) -> &'a str {
@@ -83,5 +88,18 @@ pub(super) fn wecom(config: Option<&Path>, capture: &Capture) -> Result<(), Fail
         bot_name: known.bot_name.as_deref(),
     };
     print_json(&wecom::inspect(&raw, keys));
+    Ok(())
+}
+
+pub(super) fn sms(config: Option<&Path>, capture: &Capture) -> Result<(), Failure> {
+    let known = sms_keys(config, capture.channel.as_deref())?;
+    let keys = sms::InspectKeys {
+        channel: capture.channel("sms"),
+        secret: capture.secret.as_deref().or(capture.token.as_deref()).or(known.secret.as_deref()),
+        sign_name: known.sign_name.as_deref(),
+        access: known.access.as_deref(),
+        now: SystemClock::default().now(),
+    };
+    print_json(&sms::inspect(&capture.text()?, keys));
     Ok(())
 }

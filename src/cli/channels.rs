@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zhishou_adapters::mail::{self, MailChannel, MailConfig};
 use zhishou_adapters::qq::official::{Mode as OfficialMode, OfficialConfig, OfficialQq};
 use zhishou_adapters::qq::onebot::{Listen as OnebotListen, OneBot, OneBotConfig, Transport};
+use zhishou_adapters::sms::{self, GatewayConfig, Sms, SmsConfig};
 use zhishou_adapters::wecom::{self, BotMode, WeCom, WeComConfig};
 use zhishou_adapters::{Channel, Shelf};
 
@@ -47,6 +48,7 @@ fn one(settings: &ChannelSettings, ground: &Ground) -> Result<Arc<dyn Channel>, 
         ChannelSettings::WeCom(config) => Arc::new(wecom_channel(config, ground)?),
         ChannelSettings::Mail(settings) => Arc::new(mail_channel(&settings.config, ground)?),
         ChannelSettings::QqOfficial(config) => Arc::new(official_channel(config, ground)?),
+        ChannelSettings::Sms(config) => Arc::new(sms_channel(config, ground)?),
         ChannelSettings::Onebot { id, link, access_token, secret, listen, account, media_hosts } => {
             let transport = match link {
                 OnebotLink::ReverseWs { path } => Transport::ReverseWs { path: path.clone() },
@@ -82,6 +84,11 @@ fn official_channel(config: &OfficialConfig, ground: &Ground) -> Result<Official
         .map_err(|error| Failure::usage(format!("渠道 {}：{error}", config.id)))
 }
 
+fn sms_channel(config: &SmsConfig, ground: &Ground) -> Result<Sms, Failure> {
+    Sms::new(config.clone(), &ground.shelf(&config.id), &ground.now())
+        .map_err(|error| Failure::usage(format!("渠道 {}：{error}", config.id)))
+}
+
 /// What a channel can and cannot do as configured: a sentence each; `false` where something a desk needs is missing.
 pub(super) fn abilities(settings: &ChannelSettings) -> Vec<(bool, String)> {
     match settings {
@@ -105,6 +112,10 @@ pub(super) fn abilities(settings: &ChannelSettings) -> Vec<(bool, String)> {
             told
         }
         ChannelSettings::QqOfficial(config) => official_abilities(config),
+        ChannelSettings::Sms(config) => sms::explain(config)
+            .into_iter()
+            .map(|advice| (advice.ok, format!("渠道 {}（短信）{}：{}。", config.id, advice.about, advice.text)))
+            .collect(),
         ChannelSettings::Sandbox { id } => vec![(true, format!("渠道 {id}：沙盒页面。"))],
     }
 }
@@ -166,6 +177,10 @@ pub(super) async fn probe(settings: &ChannelSettings, ground: &Ground) -> Result
             let found = official_channel(config, ground)?.probe().await;
             found.into_iter().map(|(ok, text)| (ok, format!("渠道 {}：{text}", config.id))).collect()
         }
+        ChannelSettings::Sms(config) => {
+            let (ok, text) = sms_channel(config, ground)?.probe().await;
+            vec![(ok, format!("渠道 {} 短信：{text}", config.id))]
+        }
         ChannelSettings::Sandbox { .. } => Vec::new(),
     })
 }
@@ -195,6 +210,8 @@ pub(super) struct CaptureKeys {
     pub aes_key: Option<String>,
     pub corp_id: Option<String>,
     pub bot_name: Option<String>,
+    pub sign_name: Option<String>,
+    pub access: Option<String>,
 }
 
 /// The secrets of the configured channel `id`; of the first of the kind where none is named.
@@ -236,6 +253,26 @@ pub(super) fn wecom_keys(config: Option<&Path>, id: Option<&str>, app: bool) -> 
                 keys.token = of_app.map(|callback| callback.token.expose_secret().to_owned());
                 keys.aes_key = of_app.map(|callback| callback.encoding_aes_key.expose_secret().to_owned());
             }
+        }
+        return Ok(keys);
+    }
+    Ok(CaptureKeys::default())
+}
+
+/// The same of SMS: the shared secret of the gateway or platform, or the signature at a cloud, whose pushes have none.
+pub(super) fn sms_keys(config: Option<&Path>, id: Option<&str>) -> Result<CaptureKeys, Failure> {
+    for channel in configured(config, id)? {
+        let ChannelSettings::Sms(sms) = channel else { continue };
+        let secret = |secret: &SecretString| Some(secret.expose_secret().to_owned());
+        let mut keys = CaptureKeys::default();
+        match &sms.gateway {
+            GatewayConfig::Cmpp(config) => {
+                keys.secret = secret(&config.shared_secret);
+                keys.access = Some(config.src_id.clone());
+            }
+            GatewayConfig::Http(config) => keys.secret = secret(&config.shared_secret),
+            GatewayConfig::Aliyun(config) => keys.sign_name = Some(config.sign_name.clone()),
+            GatewayConfig::Tencent(config) => keys.sign_name = Some(config.sign_name.clone()),
         }
         return Ok(keys);
     }

@@ -38,7 +38,7 @@ pub(super) enum Inspect {
     /// 解码一条 QQ 官方机器人回调
     Qq(Capture),
     /// 解码短信报文
-    Sms(Later),
+    Sms(Capture),
 }
 
 #[derive(Args)]
@@ -129,9 +129,7 @@ pub(super) fn inspect(config: Option<&Path>, what: Inspect) -> Result<(), Failur
         Inspect::Wecom(capture) => captures::wecom(config, &capture),
         Inspect::Mail(file) => inspect_mail::mail(&file),
         Inspect::Qq(capture) => captures::qq(config, &capture),
-        Inspect::Sms(_) => Err(Failure::work(
-            "此版本还没有这个渠道；目前可用 inspect onebot、inspect qq、inspect wecom 和 inspect mail。",
-        )),
+        Inspect::Sms(capture) => captures::sms(config, &capture),
     }
 }
 

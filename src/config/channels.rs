@@ -5,10 +5,11 @@ use std::path::Path;
 use secrecy::SecretString;
 use serde::Deserialize;
 use zhishou_adapters::qq::official::OfficialConfig;
+use zhishou_adapters::sms::SmsConfig;
 use zhishou_adapters::wecom::WeComConfig;
 
 use super::mail::{self, MailSettings};
-use super::{qq_official, wecom};
+use super::{qq_official, sms, wecom};
 
 /// A channel as typed: `kind` decides which keys it may have.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,6 +21,7 @@ pub(super) enum TypedChannel {
     WecomApp(wecom::TypedApp),
     WecomRobot(wecom::TypedRobot),
     Mail(Box<mail::TypedMail>),
+    Sms(Box<sms::TypedSms>),
     Sandbox {},
 }
 
@@ -107,6 +109,8 @@ pub enum ChannelSettings {
     WeCom(Box<WeComConfig>),
     /// A mailbox.
     Mail(Box<MailSettings>),
+    /// SMS, whoever carries it.
+    Sms(Box<SmsConfig>),
     /// The console's own chat page.
     Sandbox {
         /// Channel id.
@@ -144,6 +148,7 @@ impl ChannelSettings {
             Self::QqOfficial(config) => &config.id,
             Self::WeCom(config) => &config.id,
             Self::Mail(settings) => &settings.config.id,
+            Self::Sms(config) => &config.id,
         }
     }
 }
@@ -163,6 +168,7 @@ pub(super) fn mean(typed: Vec<TypedChannel>, folder: &Path, problem: &mut dyn Fn
             TypedChannel::Mail(typed) => {
                 mail::mean(*typed, folder).map(|meant| Some(ChannelSettings::Mail(Box::new(meant))))
             }
+            TypedChannel::Sms(typed) => sms::mean(*typed).map(|meant| Some(ChannelSettings::Sms(Box::new(meant)))),
             TypedChannel::Sandbox {} => Ok(Some(ChannelSettings::Sandbox { id: sandbox() })),
             TypedChannel::Onebot(onebot) => mean_onebot(onebot).map(Some),
         };

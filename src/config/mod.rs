@@ -5,6 +5,7 @@ mod contracts;
 mod mail;
 mod qq_official;
 mod secrets;
+mod sms;
 mod wecom;
 
 use std::path::{Path, PathBuf};

@@ -332,6 +332,28 @@ fn every_key_of_the_configuration_is_in_the_example() {
         "sandbox",
         "token_base",
         "windows",
+        "gateway",
+        "sp_id",
+        "shared_secret",
+        "service_id",
+        "src_id",
+        "signature",
+        "signature_mode",
+        "max_segments",
+        "rate",
+        "window",
+        "validity_minutes",
+        "strict",
+        "access_key_id",
+        "access_key_secret",
+        "sign_name",
+        "templates",
+        "variable_chars",
+        "region",
+        "key_id",
+        "other_key_id",
+        "other_shared_secret",
+        "public_path",
     ] {
         let pattern = Regex::new(&format!(r"(?m)^[#\s]*{key}\s*=")).expect("a valid pattern");
         assert!(pattern.is_match(&text), "docs/config.example.toml does not show `{key}`");
@@ -352,8 +374,8 @@ fn example(all: bool) -> String {
         lines.push_str(line);
         lines.push('\n');
     }
-    // A key of 43 characters where one is asked for, any word elsewhere.
-    let key = Regex::new(r"\$\{\w*AES_KEY\}").expect("a valid pattern");
+    // A key of 43 characters where a long one is asked for, any word elsewhere.
+    let key = Regex::new(r"\$\{\w*(AES_KEY|SMS_PLATFORM_SECRET|SMS_OLD_SECRET)\}").expect("a valid pattern");
     let word = Regex::new(r"\$\{\w+\}").expect("a valid pattern");
     word.replace_all(&key.replace_all(&lines, "a".repeat(43)), "word").into_owned()
 }
@@ -367,9 +389,9 @@ fn the_example_of_the_configuration_loads() {
     let other = example(true).replace("mode = \"callback\"", "mode = \"callback\"\nid = \"wecom2\"");
     // There is no such certificate here.
     let other = other.replace("ca_file = \"ca.pem\"", "");
-    let settings = load(&other).expect("with every surface of WeChat Work, and a mailbox");
+    let settings = load(&other).expect("with every surface of WeChat Work, a mailbox and every gateway of SMS");
     assert_eq!(
         settings.channels.iter().map(ChannelSettings::id).collect::<Vec<_>>(),
-        ["qq", "mail", "sandbox", "wecom", "wecom2"]
+        ["qq", "mail", "sms", "sms2", "sms3", "sms4", "sandbox", "wecom", "wecom2"]
     );
 }
