@@ -1,1 +1,4 @@
-//! SMS: an operator's gateway, the clouds, an agency's own platform.
+//! Stand-ins of what carries texts: an operator's gateway, two clouds, an agency's own platform.
+
+pub mod cmpp;
+pub mod web;
