@@ -8,6 +8,7 @@ mod mail;
 mod peers;
 mod qq_official;
 mod rehearse;
+mod sms;
 mod store;
 mod tidy;
 mod wecom;

@@ -28,8 +28,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-pub use inspect::{InspectKeys, inspect};
 pub use config::{Advice, GatewayConfig, SmsConfig, explain};
+pub use inspect::{InspectKeys, inspect};
 
 use aliyun::Aliyun;
 use cmpp::Cmpp;
@@ -102,9 +102,7 @@ impl Sms {
             Carrier::Cmpp(cmpp) => cmpp.probe().await,
             Carrier::Aliyun(aliyun) => aliyun.probe().await,
             Carrier::Tencent(tencent) => tencent.probe().await,
-            Carrier::Http(_) => {
-                (true, "平台没有不发短信的检测方式，请发一条给自己确认".to_owned())
-            }
+            Carrier::Http(_) => (true, "平台没有不发短信的检测方式，请发一条给自己确认".to_owned()),
         }
     }
 

@@ -96,7 +96,9 @@ fn value<'a>(source: &Source, message: &'a Outgoing) -> Option<&'a str> {
         Source::Title => Some(message.title.as_str()),
         Source::Text => Some(message.text.as_str()),
         Source::Short => Some(message.short.as_deref().unwrap_or(&message.text)),
-        Source::Field(label) => message.fields.iter().find(|(known, _)| known == label).map(|(_, value)| value.as_str()),
+        Source::Field(label) => {
+            message.fields.iter().find(|(known, _)| known == label).map(|(_, value)| value.as_str())
+        }
     }
 }
 

@@ -6,5 +6,5 @@ mod checked;
 mod real;
 mod support;
 mod threads;
-mod town;
+pub mod town;
 mod trust;

@@ -195,8 +195,13 @@ impl Inner {
             ["host", "x-acs-action", "x-acs-content-sha256", "x-acs-date", "x-acs-signature-nonce", "x-acs-version"];
         let lines: Vec<String> = names.iter().map(|name| format!("{name}:{}", header(headers, name))).collect();
         let signed = names.join(";");
-        let canonical =
-            format!("POST\n{}\n{}\n{}\n\n{signed}\n{}", uri.path(), pairs.join("&"), lines.join("\n"), hash(body.as_bytes()));
+        let canonical = format!(
+            "POST\n{}\n{}\n{}\n\n{signed}\n{}",
+            uri.path(),
+            pairs.join("&"),
+            lines.join("\n"),
+            hash(body.as_bytes())
+        );
         let plain = format!("ACS3-HMAC-SHA256\n{}", hash(canonical.as_bytes()));
         let expected = format!(
             "ACS3-HMAC-SHA256 Credential={KEY_ID},SignedHeaders={signed},Signature={}",
@@ -247,7 +252,9 @@ impl Inner {
             whim => {
                 self.lock().taken.push(Taken { by: "aliyun", to, words, id: field("OutId") });
                 match whim {
-                    Some(Whim::Silent(status)) => StatusCode::from_u16(status).unwrap_or(StatusCode::OK).into_response(),
+                    Some(Whim::Silent(status)) => {
+                        StatusCode::from_u16(status).unwrap_or(StatusCode::OK).into_response()
+                    }
                     _ => answer(200, &json!({ "Code": "OK", "Message": "OK", "BizId": "1^0", "RequestId": "R" })),
                 }
             }
@@ -314,7 +321,9 @@ impl Inner {
             whim => {
                 self.lock().taken.push(Taken { by: "tencent", to: to.clone(), words, id });
                 match whim {
-                    Some(Whim::Silent(status)) => StatusCode::from_u16(status).unwrap_or(StatusCode::OK).into_response(),
+                    Some(Whim::Silent(status)) => {
+                        StatusCode::from_u16(status).unwrap_or(StatusCode::OK).into_response()
+                    }
                     _ => status("Ok", "send success"),
                 }
             }
@@ -363,7 +372,9 @@ impl Inner {
                 let (to, words) = (to.to_owned(), vec![text.to_owned()]);
                 state.taken.push(Taken { by: "platform", to, words, id: id.to_owned() });
                 match whim {
-                    Some(Whim::Silent(status)) => StatusCode::from_u16(status).unwrap_or(StatusCode::OK).into_response(),
+                    Some(Whim::Silent(status)) => {
+                        StatusCode::from_u16(status).unwrap_or(StatusCode::OK).into_response()
+                    }
                     _ => taken(id),
                 }
             }

@@ -59,7 +59,12 @@ impl AliyunConfig {
     pub const VARIABLE_CHARS: usize = 35;
 
     /// Settings with everything else at its default.
-    pub fn new(access_key_id: &str, access_key_secret: SecretString, sign_name: &str, templates: Vec<Template>) -> Self {
+    pub fn new(
+        access_key_id: &str,
+        access_key_secret: SecretString,
+        sign_name: &str,
+        templates: Vec<Template>,
+    ) -> Self {
         Self {
             access_key_id: access_key_id.to_owned(),
             access_key_secret,
@@ -134,7 +139,10 @@ fn class(code: &str, message: &str) -> Class {
         | "isv.TEMPLATE_PARAMS_ILLEGAL"
         | "isv.TEMPLATE_MISSING_PARAMETERS"
         | "isv.INVALID_JSON_PARAM" => Class::Variables,
-        code if code.starts_with("isp.SYSTEM_ERROR") || code.starts_with("Throttling") || code.starts_with("ServiceUnavailable") => {
+        code if code.starts_with("isp.SYSTEM_ERROR")
+            || code.starts_with("Throttling")
+            || code.starts_with("ServiceUnavailable") =>
+        {
             Class::Retry
         }
         _ => Class::Administrator,
@@ -208,7 +216,8 @@ impl Aliyun {
 
     /// Whether the credentials are good, without sending anything: a question about a message that does not exist.
     pub async fn probe(&self) -> (bool, String) {
-        let day = (self.ground.now)().to_zoned_datetime(TimeZone::fixed(Offset::constant(8))).strftime("%Y%m%d").to_string();
+        let day =
+            (self.ground.now)().to_zoned_datetime(TimeZone::fixed(Offset::constant(8))).strftime("%Y%m%d").to_string();
         let pairs = [("CurrentPage", "1"), ("PageSize", "1"), ("PhoneNumber", "13800138000"), ("SendDate", &day)];
         match self.call("QuerySendDetails", &pairs).await {
             Ok(answer) if answer["Code"] == "OK" => (true, "密钥可用".to_owned()),

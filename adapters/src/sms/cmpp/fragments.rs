@@ -83,7 +83,9 @@ pub fn plan(known: Option<Group>, sender: &str, concat: Concat, piece: Piece, no
         parts: BTreeMap::from([(concat.number, piece)]),
         done: false,
     };
-    let same = |group: &Group| group.parts.get(&concat.number).map(|kept| (kept.format, &kept.bytes) == (piece.format, &piece.bytes));
+    let same = |group: &Group| {
+        group.parts.get(&concat.number).map(|kept| (kept.format, &kept.bytes) == (piece.format, &piece.bytes))
+    };
     let (first, group) = match known {
         None => (None, fresh(piece)),
         Some(group) => match (same(&group), group.done) {

@@ -169,10 +169,10 @@ impl Hearing {
             .map_or_else(|| deliver.src_terminal_id.clone(), |number| number.canonical);
         let read = udh::flagged(deliver.tp_udhi).then(|| udh::read(&deliver.content)).flatten();
         let payload = read.as_ref().map_or(deliver.content.as_slice(), |read| read.payload);
-        let concat = read.as_ref().and_then(|read| read.concat).filter(|concat| (2..=MOST_PARTS).contains(&concat.total));
+        let concat =
+            read.as_ref().and_then(|read| read.concat).filter(|concat| (2..=MOST_PARTS).contains(&concat.total));
         if let Some(concat) = concat {
-            let piece =
-                Piece { id: deliver.msg_id.to_string(), format: deliver.msg_fmt, bytes: hex::encode(payload) };
+            let piece = Piece { id: deliver.msg_id.to_string(), format: deliver.msg_fmt, bytes: hex::encode(payload) };
             return self.fragment(&sender, &deliver.dest_id, concat, piece).await;
         }
         let text = content::text(deliver.msg_fmt, payload);
@@ -180,13 +180,7 @@ impl Hearing {
         self.hand_on(Whole { sender, id, text, incomplete: false }).await
     }
 
-    async fn fragment(
-        &mut self,
-        sender: &str,
-        dest: &str,
-        concat: Concat,
-        piece: Piece,
-    ) -> Result<(), NotStored> {
+    async fn fragment(&mut self, sender: &str, dest: &str, concat: Concat, piece: Piece) -> Result<(), NotStored> {
         let name = Fragments::name(sender, dest, concat);
         let known = self.fragments.load(&name).await?;
         let Plan { first, group, whole } = plan(known, sender, concat, piece, (self.intake.ground.now)());

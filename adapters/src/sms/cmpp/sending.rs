@@ -9,9 +9,9 @@ use super::codec::{MsgId, Submit};
 use super::config::CmppConfig;
 use super::session::Outcome;
 use crate::SendError;
+use crate::sms::text::segments::Reference;
 use crate::sms::text::udh::{self, Concat};
 use crate::sms::text::{Fitted, content};
-use crate::sms::text::segments::Reference;
 use crate::sms::time::later;
 
 /// Waits after what passes by itself.

@@ -268,7 +268,11 @@ pub(super) fn mas(item: &Value, secret: Option<&str>) -> (Value, Option<Value>, 
         (Some(secret), Some(mac)) => (mas_mac(item, secret) == mac).into(),
         _ => Value::Null,
     };
-    (verified, None, json!({ "protocol": "云MAS", "fields": item, "note": "本渠道不直接支持云MAS，云MAS 也提供 CMPP 接口" }))
+    (
+        verified,
+        None,
+        json!({ "protocol": "云MAS", "fields": item, "note": "本渠道不直接支持云MAS，云MAS 也提供 CMPP 接口" }),
+    )
 }
 
 /// `mac` of 云MAS: MD5 over the fields in their order, the secret in the third place.

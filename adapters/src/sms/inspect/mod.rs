@@ -8,9 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::cmpp::codec::describe::describe;
-use super::cmpp::codec::{
-    Deliver, Framer, MsgId, Pdu, Width, authenticator, decode, gateway_authenticator, width_of,
-};
+use super::cmpp::codec::{Deliver, Framer, MsgId, Pdu, Width, authenticator, decode, gateway_authenticator, width_of};
 use super::cmpp::fragments::{Group, Piece, plan};
 use super::intake::{Heard, inbound};
 use super::platform::inbound as platform;
@@ -69,7 +67,8 @@ fn folded(mut events: Vec<Value>) -> Value {
 }
 
 fn of_hex(text: &str, keys: InspectKeys<'_>) -> Seen {
-    let mut reading = Pdus { keys, width: None, login: None, groups: BTreeMap::new(), verified: Value::Null, inbound: None };
+    let mut reading =
+        Pdus { keys, width: None, login: None, groups: BTreeMap::new(), verified: Value::Null, inbound: None };
     let mut events = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line: String = line.chars().filter(|c| !c.is_whitespace()).collect();
@@ -155,7 +154,8 @@ impl Pdus<'_> {
         let payload = read.as_ref().map_or(deliver.content.as_slice(), |read| read.payload);
         let (id, text) = match read.as_ref().and_then(|read| read.concat).filter(|concat| concat.total > 1) {
             Some(concat) => {
-                let name = format!("{sender}|{}|{}|{}|{}", deliver.dest_id, concat.reference, concat.ref_bits, concat.total);
+                let name =
+                    format!("{sender}|{}|{}|{}|{}", deliver.dest_id, concat.reference, concat.ref_bits, concat.total);
                 let piece =
                     Piece { id: deliver.msg_id.to_string(), format: deliver.msg_fmt, bytes: hex::encode(payload) };
                 let next = plan(self.groups.remove(&name), &sender, concat, piece, self.keys.now);
@@ -213,7 +213,10 @@ fn of_json(value: &Value, raw: &str, keys: InspectKeys<'_>) -> Seen {
         };
         if let Some(secret) = keys.secret {
             if !signed.holds(header(value, "x-sms-signature"), secret) {
-                return Err((false.into(), "签名不正确：请核对 shared_secret，以及 path 是否被代理改写（应答 401）".to_owned()));
+                return Err((
+                    false.into(),
+                    "签名不正确：请核对 shared_secret，以及 path 是否被代理改写（应答 401）".to_owned(),
+                ));
             }
             verified = true.into();
         }
@@ -224,7 +227,8 @@ fn of_json(value: &Value, raw: &str, keys: InspectKeys<'_>) -> Seen {
     if body.starts_with("smsMsgId=") {
         return Ok((Value::Null, None, foreign::huawei_form(&body)));
     }
-    let parsed: Value = serde_json::from_str(&body).map_err(|_| (verified.clone(), "正文不是有效的 JSON".to_owned()))?;
+    let parsed: Value =
+        serde_json::from_str(&body).map_err(|_| (verified.clone(), "正文不是有效的 JSON".to_owned()))?;
     let first = parsed.get(0).unwrap_or(&parsed);
     let has = |name: &str| first.get(name).is_some();
     let pushed = if has("events") || has("type") {

@@ -160,7 +160,9 @@ impl Gateway for Platform {
         let (status, wait, answer) = self.post(&body).await?;
         let code = answer["code"].as_str().unwrap_or_default();
         let refused = |text: &str| {
-            Err(SendError::Refused { code: i64::from(status), text: format!("短信平台：{text}（{status} {code}）") })
+            Err(SendError::Refused {
+                code: i64::from(status), text: format!("短信平台：{text}（{status} {code}）")
+            })
         };
         match status {
             200 | 202 => {

@@ -157,8 +157,12 @@ async fn refusals_of_the_clouds_are_told_as_they_are_meant() {
         for (code, words, expected) in cases {
             web.whims(&[Whim::Refuse(code, words)]);
             match (served.say(&notice("k", "进展", "短信")).await.unwrap_err(), expected) {
-                (SendError::Throttled { retry_after }, Some(seconds)) => assert_eq!(retry_after.as_secs(), *seconds, "{code}"),
-                (SendError::Throttled { retry_after }, None) => assert!(retry_after > Duration::from_hours(3), "{code}"),
+                (SendError::Throttled { retry_after }, Some(seconds)) => {
+                    assert_eq!(retry_after.as_secs(), *seconds, "{code}")
+                }
+                (SendError::Throttled { retry_after }, None) => {
+                    assert!(retry_after > Duration::from_hours(3), "{code}")
+                }
                 (SendError::Refused { text, .. }, Some(0)) => assert!(text.contains(code), "{text}"),
                 (SendError::Unreachable(text), Some(1)) => assert!(text.contains(code), "{text}"),
                 (other, _) => panic!("{code}: {other}"),
@@ -176,7 +180,10 @@ async fn refused_variables_are_tried_once_more_shorter() {
     web.whims(&[Whim::Refuse("isv.SMS_CONTENT_ILLEGAL", "内容非法")]);
     served.say(&notice("k", "进展", &"长".repeat(40))).await.unwrap();
     assert_eq!(web.taken()[0].words[1], format!("{}…", "长".repeat(16)));
-    web.whims(&[Whim::Refuse("isv.SMS_CONTENT_ILLEGAL", "内容非法"), Whim::Refuse("isv.SMS_CONTENT_ILLEGAL", "内容非法")]);
+    web.whims(&[
+        Whim::Refuse("isv.SMS_CONTENT_ILLEGAL", "内容非法"),
+        Whim::Refuse("isv.SMS_CONTENT_ILLEGAL", "内容非法"),
+    ]);
     assert!(matches!(served.say(&notice("k2", "进展", "短信")).await, Err(SendError::Refused { .. })));
 }
 
@@ -253,9 +260,9 @@ async fn pushed_reports_bounce_what_did_not_arrive_and_only_what_was_sent() {
         served.say(&notice("k", "进展", "短信")).await.unwrap();
         let id = web.taken()[0].id.clone();
         let mut ours = report.as_array().unwrap().last().unwrap().clone();
-        for (key, value) in [
-            ("out_id", json!(id)), ("ext", json!(id)), ("report_status", json!("FAIL")), ("errmsg", json!("MK:0001")),
-        ] {
+        for (key, value) in
+            [("out_id", json!(id)), ("ext", json!(id)), ("report_status", json!("FAIL")), ("errmsg", json!("MK:0001"))]
+        {
             if ours.get(key).is_some() {
                 ours[key] = value;
             }
@@ -264,7 +271,9 @@ async fn pushed_reports_bounce_what_did_not_arrive_and_only_what_was_sent() {
         let (external, permanent, why) = served
             .desk
             .next(|event| match event {
-                Event::Bounced { external_id, permanent, why, .. } => Some((external_id.clone(), *permanent, why.clone())),
+                Event::Bounced { external_id, permanent, why, .. } => {
+                    Some((external_id.clone(), *permanent, why.clone()))
+                }
                 _ => None,
             })
             .await;

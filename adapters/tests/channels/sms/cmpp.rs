@@ -143,7 +143,9 @@ async fn a_link_that_breaks_before_the_answer_leaves_doubt_and_the_repeat_is_kno
 #[tokio::test]
 async fn refusals_are_told_as_they_are_meant() {
     let (gateway, served, _) = connected(Agreement::new(3)).await;
-    for (result, retries, words) in [(13, false, "手机号码"), (69, false, "黑名单"), (54, true, ""), (250, true, ""), (7, false, "service_id")] {
+    for (result, retries, words) in
+        [(13, false, "手机号码"), (69, false, "黑名单"), (54, true, ""), (250, true, ""), (7, false, "service_id")]
+    {
         gateway.whims(&[Whim::Refuse(result)]);
         match served.send("k", "短信").await.unwrap_err() {
             SendError::Refused { code, text } => {
@@ -157,9 +159,13 @@ async fn refusals_are_told_as_they_are_meant() {
     assert!(served.channel.health().unwrap_err().contains("service_id"));
     served.send("k", "短信").await.unwrap();
     assert!(served.channel.health().is_ok());
-    for (conversation, words) in
-        [("group:1", "群"), ("user:10086", "服务号码"), ("user:01012345678", "座机"), ("user:+12025550143", "大陆"), ("user:x", "不是")]
-    {
+    for (conversation, words) in [
+        ("group:1", "群"),
+        ("user:10086", "服务号码"),
+        ("user:01012345678", "座机"),
+        ("user:+12025550143", "大陆"),
+        ("user:x", "不是"),
+    ] {
         let error = served.say(&outgoing("k", conversation, "短信")).await.unwrap_err();
         assert!(matches!(&error, SendError::Refused { text, .. } if text.contains(words)), "{error}");
     }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use zhishou_adapters::sms::cmpp::codec::describe::{describe, of_report};
 use zhishou_adapters::sms::cmpp::codec::{
-    Deliver, Fault, Frame, Framer, MsgId, OutOfStep, Pdu, Report, Submit, Verdict, Width, authenticator, decode, encode,
-    gateway_authenticator, timestamp_text, verdict, width_of,
+    Deliver, Fault, Frame, Framer, MsgId, OutOfStep, Pdu, Report, Submit, Verdict, Width, authenticator, decode,
+    encode, gateway_authenticator, timestamp_text, verdict, width_of,
 };
 use zhishou_adapters::sms::text::{content, udh};
 

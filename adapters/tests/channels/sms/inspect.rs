@@ -38,13 +38,19 @@ fn texts_and_reports_are_told_as_the_desk_would_get_them() {
     assert_eq!(told["event"]["report"]["verdict"], "failed");
     assert_eq!(told.get("inbound"), None);
     for case in cases("cmpp.groups") {
-        let frames: Vec<&str> = case["frames"].as_array().unwrap().iter().map(|frame| frame.as_str().unwrap()).collect();
+        let frames: Vec<&str> =
+            case["frames"].as_array().unwrap().iter().map(|frame| frame.as_str().unwrap()).collect();
         if word(&case, "id").starts_with("c-mo-long") {
             let told = inspect(&frames.join("\n"), keys());
             assert_eq!(told["inbound"]["text"], case["expect"]["text"]);
         }
     }
-    for (bad, words) in [("", "报文"), ("xyz", "十六进制"), ("7fffffff0000000500000001", "长度"), ("0000000c0000007700000001", "unknown")] {
+    for (bad, words) in [
+        ("", "报文"),
+        ("xyz", "十六进制"),
+        ("7fffffff0000000500000001", "长度"),
+        ("0000000c0000007700000001", "unknown"),
+    ] {
         let told = inspect(bad, keys());
         assert!(told["error"].as_str().unwrap().contains(words), "{told}");
     }
@@ -57,7 +63,8 @@ fn captured_posts_of_a_platform_are_verified() {
             "X-Sms-Key": "k", "X-Sms-Timestamp": case["timestamp"].to_string(), "X-Sms-Nonce": case["nonce"],
             "X-Sms-Signature": case["signature"],
         });
-        let raw = json!({ "method": "POST", "path": case["path"], "query": "", "headers": headers, "body": case["body"] });
+        let raw =
+            json!({ "method": "POST", "path": case["path"], "query": "", "headers": headers, "body": case["body"] });
         let right = InspectKeys { secret: case["secret"].as_str(), ..keys() };
         let told = inspect(&raw.to_string(), right);
         assert_eq!(told["verified"], true, "{told}");
@@ -97,7 +104,8 @@ fn calls_of_platforms_that_are_not_spoken_can_be_verified() {
         let digest = word(&case, "password_digest_of_hex_text");
         assert_eq!(foreign::huawei_digest(nonce, created, secret), digest);
         let wsse = |digest: &str| {
-            let wsse = format!(r#"UsernameToken Username="u",PasswordDigest="{digest}",Nonce="{nonce}",Created="{created}""#);
+            let wsse =
+                format!(r#"UsernameToken Username="u",PasswordDigest="{digest}",Nonce="{nonce}",Created="{created}""#);
             let raw = json!({ "method": "POST", "path": "/", "headers": { "X-WSSE": wsse }, "body": "" }).to_string();
             inspect(&raw, InspectKeys { secret: Some(secret), ..keys() })["verified"].clone()
         };
@@ -158,10 +166,7 @@ fn frames_of_other_protocols_are_recognised() {
 /// Sections of the collected facts, and where each is tried.
 const TRIED: [(&str, &[&str]); 10] = [
     ("about", &["what", "hex", "masking", "composed", "scenario", "sources"]),
-    (
-        "cmpp",
-        &["auth", "pdus", "groups", "reports", "report_stats", "msg_ids", "udh", "malformed", "stream"],
-    ),
+    ("cmpp", &["auth", "pdus", "groups", "reports", "report_stats", "msg_ids", "udh", "malformed", "stream"]),
     ("text", &["ucs2", "gsm7", "cmpp", "gsm7_packing"]),
     ("numbers", &[]),
     ("keywords", &[]),

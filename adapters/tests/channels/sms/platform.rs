@@ -110,7 +110,9 @@ async fn a_second_try_is_the_same_message_to_the_platform() {
 #[tokio::test]
 async fn its_refusals_are_told_as_they_are_meant() {
     let (web, served, _) = served().await;
-    for (code, status, words) in [("too_long", "400", "过长"), ("blacklisted", "403", "黑名单"), ("no_balance", "402", "余额")] {
+    for (code, status, words) in
+        [("too_long", "400", "过长"), ("blacklisted", "403", "黑名单"), ("no_balance", "402", "余额")]
+    {
         web.whims(&[Whim::Refuse(code, status)]);
         let error = served.send("k", "短信").await.unwrap_err();
         assert!(matches!(&error, SendError::Refused { text, .. } if text.contains(words)), "{error}");

@@ -92,9 +92,7 @@ impl Play {
                 let answer = Pdu::ConnectResp { status: 0, authenticator: [0; 16], version: 0x20 };
                 self.session.bytes(&encode(1, &answer, Width::Two), self.now)
             }
-            ["forged"] => {
-                self.hear(1, &Pdu::ConnectResp { status: 0, authenticator: [9; 16], version: 0x30 })
-            }
+            ["forged"] => self.hear(1, &Pdu::ConnectResp { status: 0, authenticator: [9; 16], version: 0x30 }),
             ["submit", _] => {
                 let submit = Submit { service_id: words[1].to_owned(), ..Submit::default() };
                 self.session.submit(u64::from(number(1)), submit, self.now)
@@ -253,10 +251,7 @@ const SCRIPTS: [(&str, &[(&str, &str)]); 20] = [
             ("stored 7 1", ""),
         ],
     ),
-    (
-        "nothing is heard before the login",
-        &[("dial", "CONNECT#1"), ("say deliver 7 1", "!"), ("ok", ""), ("ok", "!")],
-    ),
+    ("nothing is heard before the login", &[("dial", "CONNECT#1"), ("say deliver 7 1", "!"), ("ok", ""), ("ok", "!")]),
     (
         "the gateway ends it: answered, closed",
         &[
@@ -294,12 +289,10 @@ const SCRIPTS: [(&str, &[(&str, &str)]); 20] = [
             ("gone", "1=Unknown"),
         ],
     ),
-    ("both end it at once", &[
-        ("dial", "CONNECT#1"),
-        ("ok", ""),
-        ("stop", "TERMINATE#2"),
-        ("say terminate 9", "TERMINATE_RESP#9, close"),
-    ]),
+    (
+        "both end it at once",
+        &[("dial", "CONNECT#1"), ("ok", ""), ("stop", "TERMINATE#2"), ("say terminate 9", "TERMINATE_RESP#9, close")],
+    ),
     ("no answer to the login", &[("dial", "CONNECT#1"), ("+60", "close"), ("gone", "")]),
     ("a gateway of another version is left", &[("dial", "CONNECT#1"), ("speaks 2.0", "close"), ("gone", "")]),
     ("a gateway without proof is noted", &[("dial", "CONNECT#1"), ("forged", "!"), ("submit 1", "SUBMIT(1)#2")]),
@@ -362,7 +355,10 @@ fn a_strict_configuration_leaves_a_gateway_without_proof() {
     play.act("dial");
     assert_eq!(told(&play.act("forged")), "close");
     play.act("gone");
-    assert_eq!(play.session.state(), State::Idle { not_before: play.now + Duration::from_mins(5), why: Some(Gone::Impostor) });
+    assert_eq!(
+        play.session.state(),
+        State::Idle { not_before: play.now + Duration::from_mins(5), why: Some(Gone::Impostor) }
+    );
 }
 
 #[test]

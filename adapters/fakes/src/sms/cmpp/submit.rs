@@ -47,7 +47,9 @@ impl<'a> Fields<'a> {
         let (total, number) = (self.body.get(8).copied(), self.body.get(9).copied());
         let flag = self.byte(45, 57);
         let header = match content {
-            [5, 0, 3, _, total, number, ..] | [6, 8, 4, _, _, total, number, ..] if flag == 1 => Some((*total, *number)),
+            [5, 0, 3, _, total, number, ..] | [6, 8, 4, _, _, total, number, ..] if flag == 1 => {
+                Some((*total, *number))
+            }
             _ => None,
         };
         let parts = total.zip(number).unwrap_or_default();
@@ -58,7 +60,10 @@ impl<'a> Fields<'a> {
         if self.byte(116, 128) != 1 || parts.0 == 0 || parts.1 == 0 || parts.1 > parts.0 || flag > 1 {
             return 1;
         }
-        if (parts.0 > 1) != (flag == 1) || header.is_some_and(|header| header != parts) || (flag == 1) != header.is_some() {
+        if (parts.0 > 1) != (flag == 1)
+            || header.is_some_and(|header| header != parts)
+            || (flag == 1) != header.is_some()
+        {
             return 1;
         }
         if self.byte(46, 58) != 8 || odd(content, flag) {

@@ -42,10 +42,9 @@ fn fields(pdu: &Pdu, width: Width) -> (&'static str, Value) {
         Pdu::DeliverResp { msg_id, result } => {
             ("DELIVER_RESP", json!({ "msg_id": msg_id.to_string(), "result": result }))
         }
-        Pdu::Query { time, kind, code, reserve } => (
-            "QUERY",
-            json!({ "time": time, "query_type": kind, "query_code": code, "reserve": hex::encode(reserve) }),
-        ),
+        Pdu::Query { time, kind, code, reserve } => {
+            ("QUERY", json!({ "time": time, "query_type": kind, "query_code": code, "reserve": hex::encode(reserve) }))
+        }
         Pdu::QueryResp { time, kind, code, numbers } => {
             let [tlmsg, tlusr, scs, wt, fl, mo_scs, mo_wt, mo_fl] = numbers;
             let fields = json!({

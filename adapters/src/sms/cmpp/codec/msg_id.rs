@@ -70,7 +70,8 @@ impl MsgId {
         let small = |n: u8| i8::try_from(n).unwrap_or(-1);
         let this = local(now).year();
         [this, this - 1].into_iter().find_map(|year| {
-            let at = DateTime::new(year, small(month), small(day), small(hour), small(minute), small(second), 0).ok()?;
+            let at =
+                DateTime::new(year, small(month), small(day), small(hour), small(minute), small(second), 0).ok()?;
             let at = Offset::constant(8).to_timestamp(at).ok()?;
             let age = Duration::try_from(now.duration_since(at)).ok()?;
             (age <= BELIEVED).then_some(at)

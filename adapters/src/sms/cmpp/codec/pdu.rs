@@ -454,7 +454,9 @@ pub fn width_of(frame: &[u8]) -> Option<Width> {
         _ => None,
     };
     match (command & !ANSWER, command & ANSWER != 0) {
-        (CONNECT, false) if length == 39 => at(34).map(|version| if version >= 0x30 { Width::Three } else { Width::Two }),
+        (CONNECT, false) if length == 39 => {
+            at(34).map(|version| if version >= 0x30 { Width::Three } else { Width::Two })
+        }
         (CONNECT, true) => by_length(30, 33),
         (SUBMIT | DELIVER, true) => by_length(21, 24),
         (CANCEL, true) => by_length(13, 16),

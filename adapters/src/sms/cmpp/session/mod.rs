@@ -16,7 +16,7 @@ use super::codec::{
 };
 use crate::sms::time::{gap, later};
 
-pub use state::{Gone, State, SessionTiming};
+pub use state::{Gone, SessionTiming, State};
 
 use sending::{Open, Waiting};
 
@@ -369,14 +369,7 @@ impl Session {
         }
     }
 
-    fn connected(
-        &mut self,
-        length: usize,
-        status: u32,
-        proof: &[u8; 16],
-        version: u8,
-        now: Timestamp,
-    ) -> Vec<Effect> {
+    fn connected(&mut self, length: usize, status: u32, proof: &[u8; 16], version: u8, now: Timestamp) -> Vec<Effect> {
         if !matches!(self.state, State::Connecting { .. }) {
             return vec![Effect::Note("a second answer to the login was passed over")];
         }

@@ -1,0 +1,3 @@
+//! Texts with the whole desk behind them.
+
+mod last_way;
