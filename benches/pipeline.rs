@@ -34,6 +34,7 @@ impl Channel for Sink {
             max_chars: 4000,
             pause: Duration::ZERO,
             can_look_back: false,
+            acknowledges_only: false,
         }
     }
     async fn send(&self, message: &Outgoing) -> Result<Receipt, SendError> {

@@ -261,6 +261,9 @@ pub struct Capabilities {
     pub pause: Duration,
     /// What follows when a send timed out: whether [`Channel::find`] can ask the platform.
     pub can_look_back: bool,
+    /// Whether a sender is known by nothing but a number that others may show as well: of what needs a right only the
+    /// acknowledgement of a reminder or a report is taken here.
+    pub acknowledges_only: bool,
 }
 
 /// The platform took a message.

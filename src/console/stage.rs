@@ -35,6 +35,7 @@ impl Channel for SandboxChannel {
             max_chars: 20_000,
             pause: Duration::ZERO,
             can_look_back: false,
+            acknowledges_only: false,
         }
     }
 

@@ -23,7 +23,7 @@ impl Batch<'_> {
         if let Some(outcome) = self.no_right(message, command).await? {
             return Ok(outcome);
         }
-        if let Some(outcome) = self.doubted(message, command) {
+        if let Some(outcome) = self.by_number_alone(message, command).or_else(|| self.doubted(message, command)) {
             return Ok(outcome);
         }
         match command.name {

@@ -18,6 +18,24 @@ pub(super) fn is_forged(why: &str) -> bool {
 }
 
 impl Batch<'_> {
+    /// Refuses what needs a right where the channel knows a sender by a number alone, but the acknowledgement of a reminder
+    /// or a report: that quiets nothing for long and is what such a channel is for.
+    pub(super) fn by_number_alone(&mut self, message: &Message, command: &Command) -> Option<Outcome> {
+        let channel = self.desk.channels.get(&message.inbound.channel)?;
+        let open = matches!(command.name, CommandName::Ack | CommandName::ConfirmReport | CommandName::Bind)
+            || command.name.who() == Who::Anyone && !message.is_staff();
+        if open || !channel.capabilities().acknowledges_only {
+            return None;
+        }
+        if matches!(command.name, CommandName::Help | CommandName::Status) {
+            return None;
+        }
+        let words = self.words("refusal.number", json!({ "command": command.name.zh() }));
+        self.reply(message, Said::new(Kind::Refusal, words));
+        let why = format!("{}未执行：短信号码可能被冒用；", command.name.zh());
+        Some(Outcome::new(Disposition::Refused, message.quoted.clone(), why))
+    }
+
     /// Refuses a command that needs a right where the writer is in doubt. What anybody may do to a ticket of his own, and is
     /// undone by a word, is done all the same.
     pub(super) fn doubted(&mut self, message: &Message, command: &Command) -> Option<Outcome> {

@@ -88,6 +88,7 @@ impl Channel for Player {
             max_chars: 20_000,
             pause: Duration::ZERO,
             can_look_back: true,
+            acknowledges_only: false,
         }
     }
 

@@ -1,4 +1,7 @@
-//! SMS through the program as an administrator starts it: its configuration, its captures, a text to the hotline.
+//! SMS through the program as an administrator starts it: its configuration, its captures, a text to the hotline; and the
+//! last way to a lead whom nothing else reaches.
+
+mod last_way;
 
 use std::path::Path;
 use std::process::Output;

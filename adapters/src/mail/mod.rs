@@ -174,6 +174,7 @@ impl Channel for MailChannel {
             // Counted per account, over all instances.
             pause: Duration::ZERO,
             can_look_back: false,
+            acknowledges_only: false,
         }
     }
 

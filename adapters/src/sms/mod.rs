@@ -149,6 +149,7 @@ impl Channel for Sms {
             // The gateway's own pace is kept where it is known: by the session, or by the limits of a cloud.
             pause: Duration::ZERO,
             can_look_back: false,
+            acknowledges_only: true,
         }
     }
 

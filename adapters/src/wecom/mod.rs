@@ -241,6 +241,7 @@ impl Channel for WeCom {
             // Limits are counted per surface, over all instances.
             pause: Duration::ZERO,
             can_look_back: false,
+            acknowledges_only: false,
         }
     }
 

@@ -7,5 +7,5 @@ mod inspecting;
 mod real;
 mod support;
 mod threads;
-mod town;
+pub mod town;
 mod trust;

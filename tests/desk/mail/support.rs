@@ -121,6 +121,7 @@ impl Channel for Post {
             max_chars: 100_000,
             pause: Duration::ZERO,
             can_look_back: false,
+            acknowledges_only: false,
         }
     }
 

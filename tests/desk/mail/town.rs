@@ -91,7 +91,7 @@ pub struct Town {
     _folder: TempDir,
 }
 
-fn config(server: &MailServer) -> MailConfig {
+pub fn config(server: &MailServer) -> MailConfig {
     let ports = server.ports();
     let mut config = MailConfig::new("mail", DESK);
     config.imap = Some(ImapConfig {

@@ -339,6 +339,7 @@ impl Channel for Tape {
             max_chars: 20_000,
             pause: Duration::ZERO,
             can_look_back: !self.edit(|state| state.no_history),
+            acknowledges_only: false,
         }
     }
 

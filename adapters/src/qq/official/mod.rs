@@ -139,6 +139,7 @@ impl Channel for OfficialQq {
             pause: Duration::ZERO,
             // Not by looking: the same number sent again tells whether it was taken.
             can_look_back: true,
+            acknowledges_only: false,
         }
     }
 

@@ -221,6 +221,7 @@ impl Channel for OneBot {
             max_chars: codec::MAX_PIECE_CHARS,
             pause: self.hub.config.timing.pace.conversation,
             can_look_back: true,
+            acknowledges_only: false,
         }
     }
 
