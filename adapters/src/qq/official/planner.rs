@@ -253,9 +253,9 @@ pub struct Talk {
     /// When that was tried last.
     #[serde(default)]
     pub probed: Option<Timestamp>,
-    /// Whether something waits for the next contact.
+    /// How often something had to wait since the desk was last told that the conversation can be spoken to.
     #[serde(default)]
-    pub waiting: bool,
+    pub waiting: u64,
     #[serde(default)]
     drafts: Vec<Draft>,
 }
@@ -311,7 +311,7 @@ impl Talk {
         }
         let (open, room) = match self.choose(scene, now, windows) {
             Choice::Wait => {
-                self.waiting = true;
+                self.waiting += 1;
                 return Step::Wait;
             }
             Choice::Active { probe } => {
