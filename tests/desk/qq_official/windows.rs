@@ -120,6 +120,16 @@ async fn an_owner_who_allows_it_lets_out_what_waits_and_what_comes() {
 }
 
 #[tokio::test]
+async fn a_group_that_puts_the_robot_out_ends_the_waiting_visibly() {
+    let world = World::new("").await;
+    three_pieces_of_news(&world).await;
+    world.qq.remove_from_group(super::support::GROUP).await;
+    world.passes(10).await;
+    assert_eq!(world.store.outbox_counts().await.expect("counted"), (0, 2));
+    assert_eq!(world.engineers_saw("没有送达"), 2, "{:#?}", world.tape.texts());
+}
+
+#[tokio::test]
 async fn what_people_look_at_first_is_shown_as_such() {
     let world = World::new("").await;
     world.asks("登记系统打不开了").await;

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::codec::event::{self, Click, File, Frame, Heard, Message, Way};
-use super::planner::{Active, Kind};
+use super::planner::{Active, Kind, Talk};
 use super::robot::{Robot, audit_key, ref_key};
 use crate::media::Fetcher;
 use crate::{Attachment, Event, Inbound, Inbox, InboxError, Press, ShelfError};
@@ -70,11 +70,9 @@ impl Intake {
                 self.reachable(&conversation).await
             }
             Heard::Left(conversation) => {
-                let gone = self.robot.talks.change(&conversation, |talk| {
-                    talk.anchors.clear();
-                    talk.active = Active::Denied;
-                });
-                gone.await?;
+                self.robot.talks.change(&conversation, Talk::left).await?;
+                // What waited has nothing to wait for.
+                self.reachable(&conversation).await?;
                 self.tell(Event::Left { conversation }).await
             }
             Heard::Active { conversation, allowed } => {

@@ -185,6 +185,9 @@ impl Robot {
                     return Err(SendError::AwaitsContact);
                 }
                 Step::Doubt => return Err(SendError::Perhaps),
+                Step::Gone => {
+                    return Err(SendError::Refused { code: 0, text: Class::TargetGone.advice().to_owned() });
+                }
                 Step::Send(attempt) => attempt,
             };
             // What was refused did not show: another form of the same piece needs no new leave.
@@ -289,6 +292,13 @@ impl Robot {
                 if !changed {
                     return Ok(Some(Err(SendError::Refused { code: answer.code, text: told })));
                 }
+            }
+            Class::TargetGone => {
+                self.on(conversation, |talk| {
+                    talk.number_taken(which, now);
+                    talk.left();
+                })
+                .await?;
             }
             Class::Markdown | Class::Keyboard if rich != Rich::Plain => {
                 self.on(conversation, |talk| talk.not_taken(which, now)).await?;

@@ -156,7 +156,17 @@ async fn refusals_end_as_the_outbox_understands_them() {
     it.say("k1", "答复").await.unwrap();
     it.qq.remove_from_group(GROUP).await;
     it.desk.next(|event| matches!(event, Event::Left { .. }).then_some(())).await;
-    assert!(matches!(it.say("k2", "答复").await, Err(SendError::AwaitsContact)));
+    assert!(matches!(it.say("k2", "答复").await, Err(SendError::Refused { .. })));
+    // It comes back.
+    it.qq.mute(AT_GROUP, false);
+    it.qq.add_to_group(GROUP).await;
+    it.say("k4", "答复").await.unwrap();
+    // A group that is gone without a word is known by its refusal.
+    it.qq.vanish(AT_GROUP);
+    for key in ["k5", "k6"] {
+        it.qq.say_to_robot("G7", "M-WANG", "别处").await;
+        assert!(matches!(it.say(key, "答复").await, Err(SendError::Refused { .. })), "{key}");
+    }
     let wrong = it.send(&outgoing("k3", "group:../x", "答复")).await;
     assert!(matches!(wrong, Err(SendError::Refused { .. })), "{wrong:?}");
 }
