@@ -29,7 +29,7 @@ async fn progress_at_two_minutes_twenty_minutes_and_three_hours() {
     let active: Vec<_> = world.qq.sends(AT_GROUP).into_iter().filter(|call| call.body["msg_id"].is_null()).collect();
     assert_eq!(active.len(), 1, "{active:#?}");
     assert_eq!(active[0].at.duration_since(world.began).as_mins(), 20);
-    assert_eq!(world.engineers_saw("正在等待窗口"), 1, "told once a ticket, and not in silence");
+    assert_eq!(world.engineers_saw("正在等待窗口：市住建局的会话"), 1, "told once a ticket, and not in silence");
     world.engineer("查询 1").await;
     assert_eq!(world.engineers_saw("有 2 条消息在等待窗口"), 1);
 
