@@ -7,9 +7,9 @@ use zhishou_adapters::Inbox;
 
 use super::{Failure, channels};
 use crate::clock::SystemClock;
-use crate::config::Settings;
+use crate::config::{ChannelSettings, Settings};
 use crate::desk::{Desk, Health, Wording};
-use crate::rules::directory::Directory;
+use crate::rules::directory::{Conversation, ConversationKind, Directory};
 use crate::rules::holidays::Holidays;
 use crate::rules::roster::gaps;
 use crate::store::Store;
@@ -150,10 +150,23 @@ pub(super) async fn doctor(settings: &Settings) -> Result<(), Failure> {
         },
     );
     let directory = desk.directory();
+    for name in only_answered(settings, &directory) {
+        let text = "这个工程师群只能在有人 @ 机器人之后的几分钟里说话，新工单和提醒会等在那里；请把工程师群建在别的渠道，或给它配 also";
+        report(false, &format!("会话 {name}"), text.to_owned());
+    }
     for contract in desk.contracts() {
         rosters(&directory, contract, desk.now(), &mut report);
     }
     if bad { Err(Failure::work("体检发现需处理的事项，见上")) } else { Ok(()) }
+}
+
+/// Engineers' conversations in which the desk can hardly speak first, with nowhere else to go.
+fn only_answered(settings: &Settings, directory: &Directory) -> Vec<String> {
+    let answers_only =
+        |id: &str| settings.channels.iter().any(|c| matches!(c, ChannelSettings::QqOfficial(_)) && c.id() == id);
+    let conversations = directory.file().conversation.iter();
+    let stuck = conversations.filter(|c| c.kind == ConversationKind::Engineers && c.also.is_empty());
+    stuck.filter(|c| answers_only(&c.channel)).map(Conversation::name).collect()
 }
 
 /// Our clock against those of the platforms, as the newest messages tell: what was written cannot be newer than what was heard,

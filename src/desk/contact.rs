@@ -45,10 +45,15 @@ impl Waiting {
             return Ok(());
         }
         batch.caused_by(&format!("awaits|{}", self.key.text()));
+        // Openids say nothing to people; whose conversation it is does.
+        let directory = batch.library.directory.clone();
+        let place = self.conversation.split_once(':').and_then(|(channel, rest)| directory.place(channel, rest, ""));
+        let unit = place.map(|place| place.unit).filter(|unit| !unit.is_empty());
+        let to = unit.map_or_else(|| self.conversation.clone(), |unit| format!("{unit}的会话"));
         for conversation in engineers {
             let words = batch.words(
                 "status.awaits",
-                json!({ "no": format!("#{}", self.key.number), "to": self.conversation, "other": self.other }),
+                json!({ "no": format!("#{}", self.key.number), "to": to, "other": self.other }),
             );
             let mut notice = Said::new(Kind::Status, words);
             notice.ticket = Some(self.key.clone());

@@ -76,7 +76,7 @@ impl Person {
     /// Private conversations in which this person can be reached, in order of trying; only channels that exist.
     pub fn ways(&self, exists: &dyn Fn(&str) -> bool) -> Vec<String> {
         let order: Vec<&str> = if self.ways.is_empty() {
-            let known = WAYS.into_iter().filter(|way| self.accounts.contains_key(*way));
+            let known = WAYS.into_iter().filter(|way| self.accounts.contains_key(way));
             let others = self.accounts.keys().map(String::as_str).filter(|way| !WAYS.contains(way));
             known.chain(others).collect()
         } else {

@@ -74,6 +74,27 @@ fn the_entry_of_the_example_is_right_once_it_is_uncommented() {
 }
 
 #[test]
+fn doctor_warns_of_engineers_whom_the_robot_can_only_answer() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path(), "zhishou.toml", &entry(""));
+    let people = |also: &str| {
+        format!("[[conversation]]\nchannel = \"qqbot\"\nid = \"group:G9\"\nkind = \"engineers\"\nalso = [{also}]\n")
+    };
+    for (also, warned) in [("", true), ("\"qq:group:20009\"", false)] {
+        write(folder.path(), "people.toml", &people(also));
+        let imported = run(folder.path(), &["import", "people.toml"]);
+        assert_eq!(imported.status.code(), Some(0), "{}", words(&imported));
+        let told = words(&run(folder.path(), &["doctor"]));
+        assert_eq!(told.contains("会话 qqbot:group:G9：这个工程师群只能"), warned, "{told}");
+    }
+    for wrong in ["\"20009\"", "\"qq:20009\"", "\"qqbot:group:G9\""] {
+        write(folder.path(), "people.toml", &people(wrong));
+        let imported = run(folder.path(), &["import", "people.toml"]);
+        assert!(words(&imported).contains("also 里的"), "{wrong}: {}", words(&imported));
+    }
+}
+
+#[test]
 fn inspect_reads_a_capture_with_the_secret_of_the_configuration() {
     let vectors: Value =
         serde_json::from_str(include_str!("../../../adapters/tests/vectors/qq-official.json")).expect("the collection");

@@ -29,7 +29,7 @@ async fn progress_at_two_minutes_twenty_minutes_and_three_hours() {
     let active: Vec<_> = world.qq.sends(AT_GROUP).into_iter().filter(|call| call.body["msg_id"].is_null()).collect();
     assert_eq!(active.len(), 1, "{active:#?}");
     assert_eq!(active[0].at.duration_since(world.began).as_mins(), 20);
-    assert_eq!(world.engineers_saw("正在等待窗口"), 1, "told once a ticket, and not in silence");
+    assert_eq!(world.engineers_saw("正在等待窗口：市住建局的会话"), 1, "told once a ticket, and not in silence");
     world.engineer("查询 1").await;
     assert_eq!(world.engineers_saw("有 2 条消息在等待窗口"), 1);
 
@@ -117,6 +117,16 @@ async fn an_owner_who_allows_it_lets_out_what_waits_and_what_comes() {
     let seen = world.seen();
     assert_eq!((seen[4].0, seen[4].1.as_str()), (240, "active"), "{seen:#?}");
     sound(&world.store, 6).await;
+}
+
+#[tokio::test]
+async fn a_group_that_puts_the_robot_out_ends_the_waiting_visibly() {
+    let world = World::new("").await;
+    three_pieces_of_news(&world).await;
+    world.qq.remove_from_group(super::support::GROUP).await;
+    world.passes(10).await;
+    assert_eq!(world.store.outbox_counts().await.expect("counted"), (0, 2));
+    assert_eq!(world.engineers_saw("没有送达"), 2, "{:#?}", world.tape.texts());
 }
 
 #[tokio::test]

@@ -130,6 +130,7 @@ impl FakeQq {
 
     /// The robot is added to a group.
     pub async fn add_to_group(&self, group: &str) {
+        self.place(&format!("group:{group}"), |known| known.gone = false);
         let envelope = self.serial("GROUP_ADD_ROBOT:");
         let at = (self.shared.now)().as_second();
         let data = json!({ "group_openid": group, "op_member_openid": "OWNER", "timestamp": at });
@@ -161,6 +162,11 @@ impl FakeQq {
 
     fn place(&self, place: &str, act: impl FnOnce(&mut Place)) {
         self.shared.edit(|world| act(world.places.entry(place.to_owned()).or_default()));
+    }
+
+    /// The group is no more; nobody tells the robot.
+    pub fn vanish(&self, place: &str) {
+        self.place(place, |known| known.gone = true);
     }
 
     /// The robot is muted in a place, or no more.

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::codec::event::{self, Click, File, Frame, Heard, Message, Way};
-use super::planner::{Active, Kind};
+use super::planner::{Active, Kind, Talk};
 use super::robot::{Robot, audit_key, ref_key};
 use crate::media::Fetcher;
 use crate::{Attachment, Event, Inbound, Inbox, InboxError, Press, ShelfError};
@@ -60,16 +60,19 @@ impl Intake {
                 Ok(())
             }
             Heard::Joined(conversation) => {
+                // What was refused before may be allowed to who comes anew.
+                let anew = self.robot.talks.change(&conversation, |talk| {
+                    (talk.active, talk.probed) = (Active::Unknown, None);
+                });
+                anew.await?;
                 self.contact(&conversation, Kind::Event, &frame.id, frame).await?;
                 self.tell(Event::Joined { conversation: conversation.clone() }).await?;
                 self.reachable(&conversation).await
             }
             Heard::Left(conversation) => {
-                let gone = self.robot.talks.change(&conversation, |talk| {
-                    talk.anchors.clear();
-                    talk.active = Active::Denied;
-                });
-                gone.await?;
+                self.robot.talks.change(&conversation, Talk::left).await?;
+                // What waited has nothing to wait for.
+                self.reachable(&conversation).await?;
                 self.tell(Event::Left { conversation }).await
             }
             Heard::Active { conversation, allowed } => {
@@ -90,11 +93,9 @@ impl Intake {
         }
     }
 
-    /// Where an administrator reads how it is only: something to answer, dated by whoever's clock is behind.
+    /// Something that may be answered, dated by our clock.
     async fn contact(&self, conversation: &str, kind: Kind, id: &str, frame: &Frame) -> Result<(), InboxError> {
-        let at = event::instant(&frame.data["timestamp"]);
-        let now = (self.robot.now)();
-        let at = at.map_or(now, |at| at.min(now));
+        let at = self.robot.ours(event::instant(&frame.data["timestamp"]));
         Ok(self.robot.talks.change(conversation, |talk| talk.contact(kind, id, at)).await?)
     }
 
@@ -102,26 +103,28 @@ impl Intake {
         self.inbox.accept(self.id(), event).await
     }
 
-    /// Lets go what waited for a contact. Only once that is stored it is forgotten that something waited.
+    /// Lets go what waited for a contact. Only once the desk knows it is forgotten that something waited, and not what came
+    /// to wait meanwhile.
     async fn reachable(&self, conversation: &str) -> Result<(), InboxError> {
-        if !self.robot.talks.change(conversation, |talk| talk.waiting).await? {
+        let waiting = self.robot.talks.change(conversation, |talk| talk.waiting).await?;
+        if waiting == 0 {
             return Ok(());
         }
-        self.robot.talks.change(conversation, |talk| talk.waiting = false).await?;
-        let told = self.tell(Event::Reachable { conversation: conversation.to_owned() }).await;
-        if told.is_err() {
-            self.robot.talks.change(conversation, |talk| talk.waiting = true).await?;
-        }
-        told
+        self.tell(Event::Reachable { conversation: conversation.to_owned() }).await?;
+        let told = self.robot.talks.change(conversation, |talk| {
+            if talk.waiting == waiting {
+                talk.waiting = 0;
+            }
+        });
+        Ok(told.await?)
     }
 
     async fn message(&self, message: Message) -> Result<(), InboxError> {
         let now = (self.robot.now)();
         let at = message.at.unwrap_or(now);
         let conversation = message.conversation.clone();
-        let contact =
-            self.robot.talks.change(&conversation, |talk| talk.contact(Kind::Message, &message.id, at.min(now)));
-        contact.await?;
+        let ours = self.robot.ours(message.at);
+        self.robot.talks.change(&conversation, |talk| talk.contact(Kind::Message, &message.id, ours)).await?;
         if message.way == Way::GroupPlain {
             self.robot.talks.note(&conversation, |known| known.full = Some(true));
         }

@@ -228,6 +228,8 @@ pub enum Step {
     Wait,
     /// An active message without an answer: nobody can find out, and it is not repeated.
     Doubt,
+    /// There is nobody to say it to any more.
+    Gone,
 }
 
 /// How a message of ours stands.
@@ -253,9 +255,12 @@ pub struct Talk {
     /// When that was tried last.
     #[serde(default)]
     pub probed: Option<Timestamp>,
-    /// Whether something waits for the next contact.
+    /// How often something had to wait since the desk was last told that the conversation can be spoken to.
     #[serde(default)]
-    pub waiting: bool,
+    pub waiting: u64,
+    /// Whether the robot is not there any more, or the group is not.
+    #[serde(default)]
+    pub gone: bool,
     #[serde(default)]
     drafts: Vec<Draft>,
 }
@@ -263,6 +268,7 @@ pub struct Talk {
 impl Talk {
     /// Somebody wrote, clicked or switched: from now on it may be answered. A repeat changes nothing.
     pub fn contact(&mut self, kind: Kind, id: &str, at: Timestamp) {
+        self.gone = false;
         if id.is_empty() || self.anchors.iter().any(|anchor| anchor.id == id) {
             return;
         }
@@ -309,9 +315,12 @@ impl Talk {
                 return Step::Send(Attempt { kind, id, seq, part: draft.done, of, again: true });
             }
         }
+        if self.gone {
+            return Step::Gone;
+        }
         let (open, room) = match self.choose(scene, now, windows) {
             Choice::Wait => {
-                self.waiting = true;
+                self.waiting += 1;
                 return Step::Wait;
             }
             Choice::Active { probe } => {
@@ -368,6 +377,14 @@ impl Talk {
     pub fn anchor_gone(&mut self, which: Which<'_>, now: Timestamp) {
         let Some(open) = self.draft_mut(which, now).open.take() else { return };
         self.anchors.retain(|anchor| anchor.id != open.id);
+    }
+
+    /// The robot was put out, or the group is no more.
+    pub fn left(&mut self) {
+        self.anchors.clear();
+        self.active = Active::Unknown;
+        self.probed = None;
+        self.gone = true;
     }
 
     /// The robot may not speak by itself here.

@@ -1,5 +1,6 @@
 //! The robot: what all parts of the channel share, and how it says something.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,6 +39,8 @@ const MUTED: Duration = Duration::from_mins(10);
 const MORNING: i8 = 8;
 /// How long it is remembered that the robot has no buttons; after that it is tried again.
 const PLAIN: Duration = Duration::from_hours(24 * 7);
+/// Events whose age tells how far the clocks are apart.
+const LAGS: usize = 16;
 /// How long the mark of a message of ours is remembered: for who quotes it.
 const REFS: Duration = Duration::from_hours(24 * 30);
 
@@ -101,12 +104,38 @@ pub struct Robot {
     pub(super) counters: Counters,
     /// What only an administrator can mend, as the platform told it last.
     blocked: Mutex<Option<String>>,
+    /// By how many milliseconds the last events were older than our clock when they came.
+    lags: Mutex<VecDeque<i64>>,
 }
 
 impl Robot {
     pub(super) fn new(config: OfficialConfig, api: Api, shelf: Arc<dyn Shelf>, now: Now) -> Self {
         let talks = Talks::new(shelf.clone(), now.clone());
-        Self { config, api, shelf, now, talks, counters: Counters::default(), blocked: Mutex::default() }
+        Self {
+            config,
+            api,
+            shelf,
+            now,
+            talks,
+            counters: Counters::default(),
+            blocked: Mutex::default(),
+            lags: Mutex::default(),
+        }
+    }
+
+    /// An instant of the platform's clock by ours. The quickest of the last events tells how far the clocks are apart: what
+    /// seems minutes old though nothing ever comes quicker is new, and the platform would say so if it were not.
+    pub(super) fn ours(&self, theirs: Option<Timestamp>) -> Timestamp {
+        let now = (self.now)();
+        let Some(theirs) = theirs else { return now };
+        let mut lags = self.lags.lock().unwrap_or_else(PoisonError::into_inner);
+        if lags.len() >= LAGS {
+            lags.pop_front();
+        }
+        lags.push_back(now.as_millisecond() - theirs.as_millisecond());
+        let apart = lags.iter().min().copied().unwrap_or_default();
+        let at = theirs.as_millisecond().saturating_add(apart).min(now.as_millisecond());
+        Timestamp::from_millisecond(at).unwrap_or(now)
     }
 
     /// What only an administrator can mend.
@@ -156,6 +185,9 @@ impl Robot {
                     return Err(SendError::AwaitsContact);
                 }
                 Step::Doubt => return Err(SendError::Perhaps),
+                Step::Gone => {
+                    return Err(SendError::Refused { code: 0, text: Class::TargetGone.advice().to_owned() });
+                }
                 Step::Send(attempt) => attempt,
             };
             // What was refused did not show: another form of the same piece needs no new leave.
@@ -260,6 +292,13 @@ impl Robot {
                 if !changed {
                     return Ok(Some(Err(SendError::Refused { code: answer.code, text: told })));
                 }
+            }
+            Class::TargetGone => {
+                self.on(conversation, |talk| {
+                    talk.number_taken(which, now);
+                    talk.left();
+                })
+                .await?;
             }
             Class::Markdown | Class::Keyboard if rich != Rich::Plain => {
                 self.on(conversation, |talk| talk.not_taken(which, now)).await?;

@@ -90,7 +90,7 @@ impl Talks {
         }
         self.note(conversation, |known| {
             known.active = talk.active;
-            known.waiting = talk.waiting;
+            known.waiting = talk.waiting > 0;
             known.last = talk.anchors.last().map(|anchor| anchor.at).max(known.last);
         });
         Ok(out)

@@ -17,6 +17,8 @@ use crate::{Entry, Shelf};
 
 /// Asked again this long after a refusal.
 const HOLD: Duration = Duration::from_mins(1);
+/// A token that the platform does not take is replaced no more often than this: it gives the same one again.
+const AGAIN: Duration = Duration::from_mins(1);
 /// Least remaining life of a token that is used: in its last minute the platform gives the next one.
 const LEAST: Duration = Duration::from_mins(1);
 /// Most of a token's life that is given away.
@@ -83,6 +85,8 @@ struct Held {
 struct State {
     held: Option<Held>,
     refusal: Option<(TokenError, Timestamp)>,
+    /// Until when a token that was refused is not replaced once more.
+    rests: Option<Timestamp>,
 }
 
 /// The token of one robot.
@@ -153,6 +157,12 @@ impl Tokens {
         }
         if let Some((error, _)) = state.refusal.as_ref().filter(|(_, until)| now < *until) {
             return Err(error.clone());
+        }
+        if stale.is_some() {
+            if state.rests.is_some_and(|until| now < until) {
+                return Err(TokenError::Unreachable("平台不认可刚取得的访问凭证".to_owned()));
+            }
+            state.rests = Some(later(now, AGAIN));
         }
         match self.fetch(now).await {
             Ok(held) => {

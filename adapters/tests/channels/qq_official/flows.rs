@@ -185,6 +185,14 @@ async fn a_whitelist_is_no_reason_for_new_tokens() {
     it.qq.end_tokens();
     it.say("k10", "答复").await.unwrap();
     assert_eq!(it.qq.token_calls(), 2);
+    // One that is refused again and again is not asked for again and again.
+    for n in 0..5 {
+        it.qq.fault("/messages", Fault::Answer(401, json!({ "code": 11_244, "message": "token not exist or expire" })));
+        it.qq.fault("/messages", Fault::Answer(401, json!({ "code": 11_244, "message": "token not exist or expire" })));
+        let outcome = it.say(&format!("t{n}"), "答复").await;
+        assert!(matches!(outcome, Err(SendError::Unreachable(_))), "{outcome:?}");
+    }
+    assert!(it.qq.token_calls() <= 3, "{}", it.qq.token_calls());
 }
 
 /// H: waiting for people is a success that is not shown yet.

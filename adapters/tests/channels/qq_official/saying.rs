@@ -121,6 +121,23 @@ async fn an_answer_to_a_message_of_ours_names_it() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_ahead_of_the_platforms_costs_no_answers() {
+    let it = called().await;
+    let ago = |seconds: i64| (it.qq.time() - jiff::SignedDuration::from_secs(seconds)).to_string();
+    // Nothing ever comes that seems less than six minutes old.
+    let late = serde_json::json!({ "timestamp": ago(360) });
+    let asked = it.qq.say_as(GROUP, "M-WANG", " 你好", true, late).await;
+    it.say("k1", "收到").await.unwrap();
+    assert_eq!(it.qq.shown(AT_GROUP)[0].how, How::Message(asked, 1));
+    // What is older than the others is old.
+    let older = serde_json::json!({ "timestamp": ago(1_000) });
+    it.qq.say_as("G2", "M-WANG", " 早先说的", true, older).await;
+    it.forward(2);
+    let outcome = it.send(&outgoing("k2", "group:G2", "收到")).await;
+    assert!(matches!(outcome, Err(SendError::AwaitsContact)), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn refusals_end_as_the_outbox_understands_them() {
     let it = called().await;
     it.qq.say_to_robot(GROUP, "M-WANG", "你好").await;
@@ -139,7 +156,17 @@ async fn refusals_end_as_the_outbox_understands_them() {
     it.say("k1", "答复").await.unwrap();
     it.qq.remove_from_group(GROUP).await;
     it.desk.next(|event| matches!(event, Event::Left { .. }).then_some(())).await;
-    assert!(matches!(it.say("k2", "答复").await, Err(SendError::AwaitsContact)));
+    assert!(matches!(it.say("k2", "答复").await, Err(SendError::Refused { .. })));
+    // It comes back.
+    it.qq.mute(AT_GROUP, false);
+    it.qq.add_to_group(GROUP).await;
+    it.say("k4", "答复").await.unwrap();
+    // A group that is gone without a word is known by its refusal.
+    it.qq.vanish(AT_GROUP);
+    for key in ["k5", "k6"] {
+        it.qq.say_to_robot("G7", "M-WANG", "别处").await;
+        assert!(matches!(it.say(key, "答复").await, Err(SendError::Refused { .. })), "{key}");
+    }
     let wrong = it.send(&outgoing("k3", "group:../x", "答复")).await;
     assert!(matches!(wrong, Err(SendError::Refused { .. })), "{wrong:?}");
 }

@@ -1,9 +1,16 @@
-//! Whatever the text, what leaves is valid.
+//! Whatever the text, what leaves is valid: piece by piece, and through the channel as a whole.
+
+use std::collections::HashSet;
 
 use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use zhishou_adapters::qq::official::codec::mention::{self, Mention};
 use zhishou_adapters::qq::official::codec::outgoing::{as_markdown, without_addresses};
 use zhishou_adapters::qq::official::codec::split::{keep, split};
+use zhishou_adapters::{Action, Outgoing, SendError};
+
+use super::support::{AT_GROUP, GROUP, called};
+use crate::support::outgoing;
 
 fn texts() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -90,4 +97,49 @@ fn mentions_of_others_become_names_and_ours_goes() {
     }
     // The event says the robot was called, and nobody is listed: the first tag is its own.
     assert_eq!(mention::read("<@unknown> 帮助", &[], true), "帮助");
+}
+
+/// Any message with any buttons, mentions and rights: what arrives was taken, each number once, and nothing in it was wrong.
+#[test]
+fn whatever_is_to_be_said_arrives_within_the_rules() {
+    let world = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let it = world.block_on(called());
+    let said = (texts(), prop::collection::vec("\\PC{0,30}", 0..30), prop::collection::vec("[A-Z<>@ -]{0,8}", 0..4));
+    let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
+    let mut serial = 0;
+    let outcome = runner.run(&(said, any::<(bool, bool)>()), |((text, labels, mentions), (markdown, buttons))| {
+        let action = |label: String| Action { id: "claim".to_owned(), command: format!("认领 {label}"), label };
+        let key = format!("k{:?}", (text.len(), labels.len(), &mentions, markdown, buttons, it.qq.time()));
+        let message = Outgoing {
+            actions: labels.into_iter().map(action).collect(),
+            mentions,
+            about: Some("xian#42".to_owned()),
+            ..outgoing(&key, AT_GROUP, &text)
+        };
+        it.qq.grant(markdown, buttons);
+        let done = world.block_on(async {
+            it.forward(8 * 24 * 3_600);
+            it.qq.say_to_robot(GROUP, "M-WANG", "你好").await;
+            for _ in 0..8 {
+                match it.send(&message).await {
+                    Err(SendError::Throttled { .. }) => it.forward(1),
+                    done => return done,
+                }
+            }
+            Err(SendError::Perhaps)
+        });
+        prop_assert!(done.is_ok(), "{done:?} for {message:?}");
+        Ok(())
+    });
+    outcome.unwrap();
+    let mut numbers = HashSet::new();
+    for call in it.qq.sends(AT_GROUP) {
+        serial += 1;
+        let content = call.body["content"].as_str().or_else(|| call.body["markdown"]["content"].as_str()).unwrap();
+        assert!(!content.trim().is_empty() && content.chars().count() <= 4_000, "{serial}: {content}");
+        assert!(!content.contains("<@") && !content.contains("<qqbot-at-everyone"), "{serial}: {content}");
+        let number = (call.body["msg_id"].to_string(), call.body["msg_seq"].to_string());
+        assert!(numbers.insert(number), "{serial}: a number was used twice: {}", call.body);
+    }
+    assert!(it.qq.shown(AT_GROUP).len() >= 48);
 }
