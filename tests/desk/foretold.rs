@@ -55,6 +55,7 @@ fn foretold(people: &str) -> Vec<Line> {
         category: None,
         system: None,
         doubt: None,
+        problems: Vec::new(),
         follows: None,
     };
     forecast_opening(opening, &directory, &terms(XIAN), morning(), 1000, &|_| true)
