@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use zhishou_adapters::Outgoing;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use zhishou_adapters::sms::cmpp::fragments::{Group, Piece, plan};
 use zhishou_adapters::sms::text::udh::Concat;
+use zhishou_adapters::{Outgoing, SendError};
 use zhishou_fakes::sms::cmpp::{Agreement, FakeGateway, Whim};
 
 use super::support::{PHONE, cmpp, connected, part, serve, serve_at, settles, sms, ucs2};
@@ -135,6 +137,31 @@ async fn a_part_that_cannot_be_stored_is_not_acknowledged() {
     gateway.repeat(id);
     acknowledged(&gateway, 1).await;
     assert_eq!(gateway.acknowledged(), [(id, 0)]);
+}
+
+#[tokio::test]
+async fn any_text_leaves_as_frames_that_the_gateway_takes() {
+    for version in [2, 3] {
+        let (gateway, served, _) = connected(Agreement::new(version)).await;
+        let mut runner = TestRunner::deterministic();
+        for n in 0..60 {
+            let text = "[中a😀𠮷【】\\n\\x00]{0,260}|\\PC{0,260}".new_tree(&mut runner).unwrap().current();
+            let before = gateway.taken().len();
+            let message = Outgoing { by_person: n % 2 == 0, ..outgoing(&format!("k{n}"), "user:13800138000", &text) };
+            match served.say(&message).await {
+                Ok(_) => {
+                    let parts = gateway.taken().split_off(before);
+                    assert!((1..=3).contains(&parts.len()), "{text}");
+                    let shown: String = parts.iter().map(|part| part.text.as_str()).collect();
+                    assert!(shown.starts_with("【榆林审批运维】"), "{shown}");
+                    assert!(!shown.contains('\u{fffd}') || text.contains('\u{fffd}'), "a character was cut: {text}");
+                }
+                Err(SendError::Refused { text: why, .. }) => assert!(why.contains("没有内容"), "{text}: {why}"),
+                Err(error) => panic!("{text}: {error}"),
+            }
+        }
+        assert_eq!(gateway.broken_rules(), [""; 0]);
+    }
 }
 
 fn concat(total: u8, number: u8) -> Concat {
