@@ -4,6 +4,7 @@
 //! other channel. What differs between platforms is data in [`Capabilities`]; nobody outside asks which one it is.
 
 mod message;
+mod proxy;
 mod shelf;
 
 pub mod mail;
@@ -16,4 +17,5 @@ pub use message::{
     Action, Attachment, Capabilities, Channel, ChannelError, Event, Inbound, Inbox, InboxError, Outgoing, Press,
     Receipt, Retry, SendError,
 };
+pub use proxy::Proxy;
 pub use shelf::{Entry, Shelf, ShelfError};

@@ -18,6 +18,8 @@ pub use sniff::sniff;
 
 use guard::{GuardedResolver, Refusal};
 
+use crate::Proxy;
+
 /// Bounds of fetching.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaPolicy {
@@ -27,11 +29,13 @@ pub struct MediaPolicy {
     pub max_bytes: usize,
     /// For one file, everything included.
     pub time_limit: Duration,
+    /// The way out. The proxy resolves names then, so only addresses written as figures are looked at here.
+    pub proxy: Option<Proxy>,
 }
 
 impl Default for MediaPolicy {
     fn default() -> Self {
-        Self { allow_hosts: Vec::new(), max_bytes: 20 * 1024 * 1024, time_limit: Duration::from_secs(20) }
+        Self { allow_hosts: Vec::new(), max_bytes: 20 * 1024 * 1024, time_limit: Duration::from_secs(20), proxy: None }
     }
 }
 
@@ -95,11 +99,13 @@ impl Fetcher {
     /// # Errors
     /// Where no HTTP client can be built.
     pub fn new(policy: MediaPolicy) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(Arc::new(GuardedResolver::new(policy.allow_hosts.clone())))
-            .build()?;
+        let client = Proxy::on(policy.proxy.as_ref(), Client::builder().redirect(redirect::Policy::none()))?;
+        let client = match &policy.proxy {
+            // The one name to resolve is that of the proxy, which lies in the house.
+            Some(_) => client,
+            None => client.dns_resolver(Arc::new(GuardedResolver::new(policy.allow_hosts.clone()))),
+        };
+        let client = client.build()?;
         Ok(Self { policy, client })
     }
 

@@ -128,6 +128,11 @@ pub enum Event {
         /// When it ends; a far instant where the platform names none.
         until: Option<Timestamp>,
     },
+    /// A conversation that could only be answered can be spoken to again: what waited for that may go.
+    Reachable {
+        /// Conversation as in [`Inbound::conversation`].
+        conversation: String,
+    },
     /// The account went off or came back on line while the connection stands.
     Online(bool),
     /// One of our own messages was seen in a conversation: proof that a "perhaps" went through.
@@ -276,6 +281,8 @@ pub enum Retry {
     Never,
     /// It may have arrived: look before sending again.
     Look,
+    /// Once [`Event::Reachable`] tells that the conversation was heard from; what has another way takes that.
+    Contact,
 }
 
 /// Why a message did not go out. The outbox reads only [`SendError::retry`]; people read the sentence.
@@ -307,6 +314,9 @@ pub enum SendError {
         /// How long, where known.
         retry_after: Duration,
     },
+    /// The conversation can only be answered, and there is nothing to answer now.
+    #[error("the conversation can only be answered: waiting for the other side to speak")]
+    AwaitsContact,
 }
 
 impl SendError {
@@ -317,6 +327,7 @@ impl SendError {
             Self::Unreachable(_) => Retry::Backoff,
             Self::Refused { .. } => Retry::Never,
             Self::Perhaps => Retry::Look,
+            Self::AwaitsContact => Retry::Contact,
         }
     }
 }
@@ -338,10 +349,26 @@ pub trait Channel: Send + Sync {
     fn capabilities(&self) -> Capabilities;
     /// Hands over one message. `Ok` means the platform took it, not that it was read.
     async fn send(&self, message: &Outgoing) -> Result<Receipt, SendError>;
+    /// Whether this instance may send now. False while another one holds what only one may have (a line): then its
+    /// messages are left to that one.
+    fn sends_here(&self) -> bool {
+        true
+    }
     /// The external id of a message with buttons, from the message's key, where the channel makes it itself: people can
     /// press a card before its receipt has come, or though it was lost. `None` where the platform makes ids.
     fn card_id(&self, key: &str) -> Option<String> {
         let _ = key;
+        None
+    }
+    /// Whether one person has another account in each conversation: an account that is bound is then added to the others,
+    /// instead of standing in their place.
+    fn many_accounts(&self) -> bool {
+        false
+    }
+    /// What a message that the platform took still waits for before people see it (`待平台审核`), by its
+    /// [`Receipt::external_id`].
+    fn awaits(&self, external_id: &str) -> Option<&'static str> {
+        let _ = external_id;
         None
     }
     /// After [`SendError::Perhaps`]: whether the platform shows this message as sent after `since`. Words said twice look

@@ -1,12 +1,15 @@
-//! `zhishou inspect onebot|wecom FILE`: what a channel makes of a captured callback or event. Opens nothing, asks nobody.
+//! `zhishou inspect onebot|wecom|qq FILE`: what a channel makes of a captured callback or event. Opens nothing, asks nobody.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
-use zhishou_adapters::{qq::onebot, wecom};
+use zhishou_adapters::{
+    qq::{official, onebot},
+    wecom,
+};
 
-use super::channels::{onebot_keys, wecom_keys};
+use super::channels::{official_keys, onebot_keys, wecom_keys};
 use super::{Failure, print_json};
 
 #[derive(Args)]
@@ -19,7 +22,7 @@ pub(super) struct Capture {
     /// 访问口令，或企业微信回调的 Token
     #[arg(long)]
     token: Option<String>,
-    /// 签名密钥
+    /// 签名密钥，或 QQ 官方机器人的 AppSecret
     #[arg(long)]
     secret: Option<String>,
     /// 企业微信回调的 EncodingAESKey
@@ -54,6 +57,16 @@ pub(super) fn onebot(config: Option<&Path>, capture: &Capture) -> Result<(), Fai
         token: capture.token.as_deref().or(known.token.as_deref()),
     };
     print_json(&onebot::inspect(&capture.read()?, keys));
+    Ok(())
+}
+
+pub(super) fn qq(config: Option<&Path>, capture: &Capture) -> Result<(), Failure> {
+    let known = official_keys(config, capture.channel.as_deref())?;
+    let keys = official::InspectKeys {
+        channel: capture.channel("qqbot"),
+        secret: capture.secret.as_deref().or(known.secret.as_deref()),
+    };
+    print_json(&official::inspect(&capture.read()?, keys));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use zhishou_adapters::mail::{self, MailChannel, MailConfig};
+use zhishou_adapters::qq::official::{Mode as OfficialMode, OfficialConfig, OfficialQq};
 use zhishou_adapters::qq::onebot::{Listen as OnebotListen, OneBot, OneBotConfig, Transport};
 use zhishou_adapters::wecom::{self, BotMode, WeCom, WeComConfig};
 use zhishou_adapters::{Channel, Shelf};
@@ -45,6 +46,7 @@ fn one(settings: &ChannelSettings, ground: &Ground) -> Result<Arc<dyn Channel>, 
         ChannelSettings::Sandbox { id } => Arc::new(SandboxChannel::new(id)),
         ChannelSettings::WeCom(config) => Arc::new(wecom_channel(config, ground)?),
         ChannelSettings::Mail(settings) => Arc::new(mail_channel(&settings.config, ground)?),
+        ChannelSettings::QqOfficial(config) => Arc::new(official_channel(config, ground)?),
         ChannelSettings::Onebot { id, link, access_token, secret, listen, account, media_hosts } => {
             let transport = match link {
                 OnebotLink::ReverseWs { path } => Transport::ReverseWs { path: path.clone() },
@@ -75,6 +77,11 @@ fn mail_channel(config: &MailConfig, ground: &Ground) -> Result<MailChannel, Fai
         .map_err(|error| Failure::usage(format!("渠道 {}：{error}", config.id)))
 }
 
+fn official_channel(config: &OfficialConfig, ground: &Ground) -> Result<OfficialQq, Failure> {
+    OfficialQq::new(config.clone(), &ground.shelf(&config.id), &ground.now())
+        .map_err(|error| Failure::usage(format!("渠道 {}：{error}", config.id)))
+}
+
 /// What a channel can and cannot do as configured: a sentence each; `false` where something a desk needs is missing.
 pub(super) fn abilities(settings: &ChannelSettings) -> Vec<(bool, String)> {
     match settings {
@@ -97,8 +104,30 @@ pub(super) fn abilities(settings: &ChannelSettings) -> Vec<(bool, String)> {
             }
             told
         }
+        ChannelSettings::QqOfficial(config) => official_abilities(config),
         ChannelSettings::Sandbox { id } => vec![(true, format!("渠道 {id}：沙盒页面。"))],
     }
+}
+
+fn official_abilities(config: &OfficialConfig) -> Vec<(bool, String)> {
+    let windows = &config.windows;
+    let hears = match &config.mode {
+        OfficialMode::Socket => "长连接，值守主动连出去，不需要公网地址".to_owned(),
+        OfficialMode::Webhook { path } => {
+            format!(
+                "平台回调，公网的 HTTPS 地址（端口 80、443、8080 或 8443）要转到本机的 {path}；保存回调地址后长连接自动停用"
+            )
+        }
+    };
+    let answers = format!(
+        "群里每条消息 {} 分钟内可回复 {} 次，私聊 {} 分钟内 {} 次；过后只能等对方再次发言，消息会排队、合并送达。重要通知请给人再配一个渠道，给会话配 also",
+        windows.group.as_secs() / 60,
+        windows.group_replies,
+        windows.private.as_secs() / 60,
+        windows.private_replies,
+    );
+    let name = format!("渠道 {}（QQ 官方机器人）", config.id);
+    vec![(true, format!("{name}收：{hears}。")), (true, format!("{name}发：{answers}。"))]
 }
 
 /// What `check --online` finds when it tries a channel: a sentence each.
@@ -132,6 +161,10 @@ pub(super) async fn probe(settings: &ChannelSettings, ground: &Ground) -> Result
                 Err(text) => (false, format!("渠道 {}（邮件）：{text}", config.id)),
             })
             .collect()
+        }
+        ChannelSettings::QqOfficial(config) => {
+            let found = official_channel(config, ground)?.probe().await;
+            found.into_iter().map(|(ok, text)| (ok, format!("渠道 {}：{text}", config.id))).collect()
         }
         ChannelSettings::Sandbox { .. } => Vec::new(),
     })
@@ -169,6 +202,16 @@ pub(super) fn onebot_keys(config: Option<&Path>, id: Option<&str>) -> Result<Cap
     for channel in configured(config, id)? {
         if let ChannelSettings::Onebot { access_token, secret, .. } = channel {
             return Ok(CaptureKeys { token: text(access_token), secret: text(secret), ..CaptureKeys::default() });
+        }
+    }
+    Ok(CaptureKeys::default())
+}
+
+/// The same of the official QQ bot: its AppSecret.
+pub(super) fn official_keys(config: Option<&Path>, id: Option<&str>) -> Result<CaptureKeys, Failure> {
+    for channel in configured(config, id)? {
+        if let ChannelSettings::QqOfficial(official) = channel {
+            return Ok(CaptureKeys { secret: text(Some(official.app_secret)), ..CaptureKeys::default() });
         }
     }
     Ok(CaptureKeys::default())

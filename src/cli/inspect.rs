@@ -36,7 +36,7 @@ pub(super) enum Inspect {
     /// 解码一条企业微信回调
     Wecom(Capture),
     /// 解码一条 QQ 官方机器人回调
-    Qq(Later),
+    Qq(Capture),
     /// 解码短信报文
     Sms(Later),
 }
@@ -128,9 +128,10 @@ pub(super) fn inspect(config: Option<&Path>, what: Inspect) -> Result<(), Failur
         Inspect::Onebot(capture) => captures::onebot(config, &capture),
         Inspect::Wecom(capture) => captures::wecom(config, &capture),
         Inspect::Mail(file) => inspect_mail::mail(&file),
-        Inspect::Qq(_) | Inspect::Sms(_) => {
-            Err(Failure::work("此版本还没有这个渠道；目前可用 inspect onebot、inspect wecom 和 inspect mail。"))
-        }
+        Inspect::Qq(capture) => captures::qq(config, &capture),
+        Inspect::Sms(_) => Err(Failure::work(
+            "此版本还没有这个渠道；目前可用 inspect onebot、inspect qq、inspect wecom 和 inspect mail。",
+        )),
     }
 }
 

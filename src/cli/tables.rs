@@ -333,7 +333,7 @@ fn sheet_value(row: &BTreeMap<String, String>) -> Value {
                     accounts.insert(channel.trim().to_owned(), json!(account.trim()));
                 }
             }
-        } else if matches!(key.as_str(), "contracts" | "ways" | "aliases" | "people" | "systems")
+        } else if matches!(key.as_str(), "contracts" | "ways" | "aliases" | "people" | "systems" | "also")
             || (key == "days" && !matches!(text.as_str(), "workdays" | "restdays" | "everyday"))
         {
             out.insert(key.clone(), json!(split_list(text)));

@@ -4,16 +4,18 @@ use std::path::Path;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use zhishou_adapters::qq::official::OfficialConfig;
 use zhishou_adapters::wecom::WeComConfig;
 
 use super::mail::{self, MailSettings};
-use super::wecom;
+use super::{qq_official, wecom};
 
 /// A channel as typed: `kind` decides which keys it may have.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum TypedChannel {
     Onebot(TypedOnebot),
+    QqOfficial(Box<qq_official::TypedOfficial>),
     WecomBot(wecom::TypedBot),
     WecomApp(wecom::TypedApp),
     WecomRobot(wecom::TypedRobot),
@@ -99,6 +101,8 @@ pub enum ChannelSettings {
         /// Hosts pictures may be fetched from although they lie inside the intranet.
         media_hosts: Vec<String>,
     },
+    /// The official QQ bot.
+    QqOfficial(Box<OfficialConfig>),
     /// WeChat Work, with all its surfaces.
     WeCom(Box<WeComConfig>),
     /// A mailbox.
@@ -137,6 +141,7 @@ impl ChannelSettings {
     pub fn id(&self) -> &str {
         match self {
             Self::Onebot { id, .. } | Self::Sandbox { id } => id,
+            Self::QqOfficial(config) => &config.id,
             Self::WeCom(config) => &config.id,
             Self::Mail(settings) => &settings.config.id,
         }
@@ -149,6 +154,9 @@ pub(super) fn mean(typed: Vec<TypedChannel>, folder: &Path, problem: &mut dyn Fn
     let mut surfaces = wecom::Surfaces::default();
     for entry in typed {
         let meant = match entry {
+            TypedChannel::QqOfficial(bot) => {
+                qq_official::mean(*bot).map(|config| Some(ChannelSettings::QqOfficial(Box::new(config))))
+            }
             TypedChannel::WecomBot(bot) => surfaces.bot(bot).map(|()| None),
             TypedChannel::WecomApp(app) => surfaces.app(app).map(|()| None),
             TypedChannel::WecomRobot(robot) => surfaces.robot(robot).map(|()| None),

@@ -3,6 +3,7 @@
 mod channels;
 mod contracts;
 mod mail;
+mod qq_official;
 mod secrets;
 mod wecom;
 

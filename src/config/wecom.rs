@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use zhishou_adapters::Proxy;
 use zhishou_adapters::wecom::app::{AppCallback, AppConfig};
 use zhishou_adapters::wecom::robot::RobotConfig;
 use zhishou_adapters::wecom::{BotConfig, BotMode, WeComConfig, socket};
@@ -31,6 +32,7 @@ pub(super) struct TypedBot {
     welcome: Option<String>,
     #[serde(default)]
     media_hosts: Vec<String>,
+    proxy: Option<SecretString>,
 }
 
 /// 自建应用 as typed.
@@ -49,6 +51,7 @@ pub(super) struct TypedApp {
     api_base: Option<String>,
     #[serde(default)]
     chats: Vec<String>,
+    proxy: Option<SecretString>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -68,6 +71,12 @@ pub(super) struct TypedRobot {
     key: Option<SecretString>,
     url: Option<SecretString>,
     conversation: String,
+    proxy: Option<SecretString>,
+}
+
+/// The way out, where one is named. It may hold a password.
+fn proxy(id: &str, typed: Option<&SecretString>) -> Result<Option<Proxy>, String> {
+    typed.map(|typed| Proxy::parse(typed.expose_secret()).map_err(|why| format!("{id}：{why}"))).transpose()
 }
 
 /// The surfaces found so far, by channel.
@@ -121,6 +130,7 @@ impl Surfaces {
             bot.api_base = base;
         }
         bot.media.allow_hosts = typed.media_hosts;
+        bot.proxy = proxy(&id, typed.proxy.as_ref())?;
         let channel = self.channel(&id);
         if channel.bot.replace(bot).is_some() {
             return Err(format!("{id}：一个渠道只能有一个 wecom-bot；第二个机器人请另起 id"));
@@ -155,6 +165,7 @@ impl Surfaces {
             app.api_base = base;
         }
         app.chats = typed.chats;
+        app.proxy = proxy(&id, typed.proxy.as_ref())?;
         if let Some(fault) = app.fault() {
             return Err(format!("{id}：{fault}"));
         }
@@ -166,14 +177,14 @@ impl Surfaces {
     }
 
     pub(super) fn robot(&mut self, typed: TypedRobot) -> Result<(), String> {
-        use secrecy::ExposeSecret as _;
         let id = typed.id;
         let ((Some(key), None) | (None, Some(key))) = (typed.key, typed.url) else {
             return Err(format!("{id}：wecom-robot 请填写 key 或 url 中的一个（群设置 → 消息推送里复制）"));
         };
         // With or without the channel's id in front, as it stands in the people file or in `doctor`.
         let conversation = typed.conversation.strip_prefix(&format!("{id}:")).unwrap_or(&typed.conversation).to_owned();
-        let robot = RobotConfig::new(key.expose_secret(), &conversation).map_err(|why| format!("{id}：{why}"))?;
+        let mut robot = RobotConfig::new(key.expose_secret(), &conversation).map_err(|why| format!("{id}：{why}"))?;
+        robot.proxy = proxy(&id, typed.proxy.as_ref())?;
         self.channel(&id).robots.push(robot);
         Ok(())
     }

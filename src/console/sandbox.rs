@@ -233,7 +233,7 @@ fn ticket_json(desk: &Desk, contract: &crate::desk::Contract, t: &Ticket) -> Val
         })
         .collect();
     json!({
-        "number": t.number, "state": t.state.id(), "state_zh": t.state.zh(),
+        "number": t.number, "state": t.state.id(), "state_zh": t.state_zh(),
         "severity": contract.terms.profile.severity(&t.severity).map(|s| s.name.clone()),
         "engineer": t.engineer.as_ref().map(|e| e.name.clone()), "requester": t.requester.name,
         "summary": summary(t), "opened_at": stamp(desk, t.opened_at), "commitments": commitments,

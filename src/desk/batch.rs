@@ -12,8 +12,10 @@ use serde_json::{Map, Value, json};
 use super::said::Said;
 use super::{Desk, DeskError, Library};
 use crate::ids::OutboundId;
+use crate::rules::escalation::in_nobodys_place;
+use crate::rules::profile::Promise;
 use crate::rules::terms::Terms;
-use crate::rules::ticket::{Actor, Audience, Decision, Event, Fact, Opening, Refusal, Ticket};
+use crate::rules::ticket::{About, Actor, Audience, Decision, Event, Fact, Opening, Refusal, Ticket};
 use crate::store::{Counter, DirectoryRow, EventRow, OutboxRow, OutboxState, StoreError, TicketKey, Write};
 
 /// Changes about one ticket to one conversation within this time become one message (`interfaces.md`).
@@ -50,6 +52,15 @@ impl Disposition {
             Self::Refused => "refused",
         }
     }
+}
+
+/// Whether this is the record of somebody having been told this.
+fn is_of(fact: &Fact, about: &About) -> bool {
+    fact.kind == "escalated"
+        && fact.data["step"] == about.step
+        && fact.data["role"] == about.role.id()
+        && fact.data["round"] == about.round
+        && fact.data["commitment"] == json!(about.commitment.map(Promise::id))
 }
 
 /// One unit of work.
@@ -278,7 +289,8 @@ impl<'d> Batch<'d> {
         issuer: Option<&super::speak::Issuer>,
     ) -> Result<(), DeskError> {
         let Decision { ticket, facts, tells } = decision;
-        for fact in &facts {
+        let (tells, unsaid) = in_nobodys_place(&ticket, &self.library.directory, terms, self.now, tells);
+        for fact in facts.iter().filter(|fact| !unsaid.iter().any(|about| is_of(fact, about))) {
             self.record(&key.contract, key.number, fact).await?;
         }
         let version = self.tickets.get(key).map_or(0, |loaded| loaded.version);
@@ -286,7 +298,7 @@ impl<'d> Batch<'d> {
         if tells.iter().any(|tell| !matches!(tell.to, Audience::Requester | Audience::Issuer)) {
             self.load_shut().await?;
         }
-        for tell in self.in_nobodys_place(terms, key, tells) {
+        for tell in tells {
             self.speak(terms, key, &tell, issuer);
         }
         Ok(())

@@ -51,9 +51,19 @@ impl Batch<'_> {
             .await?
             .filter(|(until, id)| *until > now && !id.is_empty())
             .and_then(|(_, id)| self.library.directory.person(&id).cloned());
-        let Some(mut person) = person else { return Ok(None) };
+        // Somebody whom the platform does not name could be anybody.
+        let Some(mut person) = person.filter(|_| !inbound.sender.is_empty()) else { return Ok(None) };
         self.set_mark(&mark, 0, String::new());
-        person.accounts.insert(inbound.channel.clone(), inbound.sender.clone());
+        let (channel, account) = (inbound.channel.clone(), inbound.sender.clone());
+        if self.desk.channels.get(&channel).is_some_and(|channel| channel.many_accounts()) {
+            // Only under the account of a private chat he or she can be written to.
+            let private = inbound.conversation.starts_with("user:");
+            person.accounts.add(channel.clone(), account.clone(), private);
+            person.bound.add(channel, account, private);
+        } else {
+            person.accounts.insert(channel.clone(), account.clone());
+            person.bound.insert(channel, account);
+        }
         self.put(DirectoryRow {
             kind: "person".to_owned(),
             key: person.id.clone(),

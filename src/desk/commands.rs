@@ -171,7 +171,7 @@ impl Batch<'_> {
         let text = command.text.trim().to_owned();
         let event = match command.name {
             CommandName::Status => {
-                self.tell_status(message, key);
+                self.tell_status(message, key).await?;
                 return Ok(commanded(key, "查询"));
             }
             CommandName::Urge => {
@@ -188,10 +188,11 @@ impl Batch<'_> {
                     self.reply(message, Said::new(Kind::Refusal, words));
                     return Ok(Outcome::new(Disposition::Refused, Some(key.clone()), "不是本人的工单；"));
                 }
-                Event::Withdraw { text: withdrawn_because(message.is_staff(), text) }
+                Event::Withdraw { text: withdrawn_because(message.is_staff(), text), unfounded: false }
             }
             CommandName::NotProblem => {
-                Event::Withdraw { text: if text.is_empty() { "经核实不是问题".to_owned() } else { text } }
+                let text = if text.is_empty() { "经核实不是问题".to_owned() } else { text };
+                Event::Withdraw { text, unfounded: true }
             }
             CommandName::Claim => Event::Claim,
             CommandName::Assign | CommandName::Dispatch | CommandName::Assist => {

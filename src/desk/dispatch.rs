@@ -12,6 +12,7 @@ use zhishou_adapters::{Channel, Receipt, Retry, SendError};
 
 use super::batch::Batch;
 use super::bounce::{CameBack, came_back_from};
+use super::contact::{Waiting, waits};
 use super::failure::{after_bounce, after_failure, nobody_can_tell};
 use super::said::Said;
 use super::undelivered::undelivered;
@@ -31,6 +32,7 @@ pub const RECHECK_MS: i64 = 20_000;
 const LANE_MS: i64 = CLAIM_MS / 3;
 
 /// What a try came to.
+#[derive(Clone)]
 enum Came {
     Taken(Receipt),
     NotThere,
@@ -50,6 +52,8 @@ struct Lane {
     taken: HashSet<String>,
     /// Stands behind what is said once more because nobody can look whether it arrived; filled as `taken` is.
     again: String,
+    /// What waited for the other side to speak, as one message; only where there is more than one such row.
+    digest: String,
 }
 
 /// One try, with everything that is needed to settle it.
@@ -74,18 +78,24 @@ impl Desk {
             done += tried.len();
             self.settle(tried).await?;
         }
-        let next = self.store.next_outgoing().await?.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let next = self.store.next_outgoing(&self.away()).await?.and_then(|ms| Timestamp::from_millisecond(ms).ok());
         Ok(super::Tick { done, next })
+    }
+
+    /// Channels over which another instance sends now.
+    fn away(&self) -> Vec<String> {
+        self.channels.values().filter(|channel| !channel.sends_here()).map(|channel| channel.id().to_owned()).collect()
     }
 
     async fn claim(&self) -> Result<Vec<OutboxRow>, DeskError> {
         let now = self.now().as_millisecond();
+        let away = self.away();
         // A look costs one read; a claim costs a transaction.
-        if self.store.next_outgoing().await?.is_none_or(|next| next > now) {
+        if self.store.next_outgoing(&away).await?.is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
         let mut write = self.store.write().await?;
-        let rows = write.outbox_claim(&self.holder, now + CLAIM_MS, now, MOST).await?;
+        let rows = write.outbox_claim(&self.holder, now + CLAIM_MS, now, MOST, &away).await?;
         if rows.is_empty() {
             return Ok(rows);
         }
@@ -103,9 +113,11 @@ impl Desk {
                 continue;
             }
             let channel = row.conversation.split_once(':').and_then(|(id, _)| self.channels.get(id)).cloned();
-            lanes.push(Lane { channel, rows: vec![row], taken: HashSet::new(), again: String::new() });
+            let (taken, again, digest) = (HashSet::new(), String::new(), String::new());
+            lanes.push(Lane { channel, rows: vec![row], taken, again, digest });
         }
         for lane in &mut lanes {
+            lane.digest = self.digest(&lane.rows);
             // Words said twice look alike on the platform: one that another row stands for is not the one looked for.
             let looked_for = lane.rows.iter().filter(|row| row.state == OutboxState::Looking);
             if let Some(since) = looked_for.map(|row| row.created_at_ms).min() {
@@ -125,6 +137,8 @@ impl Desk {
         let mut lost: Vec<(TicketKey, Said, OutboxRow, String)> = Vec::new();
         let mut back: Vec<(Said, OutboxRow, Settled, CameBack)> = Vec::new();
         let early = batch.early_bounces(&sent_as(&tried)).await?;
+        let mut waiting: Vec<Waiting> = Vec::new();
+        let directory = self.directory();
         for Tried { row, mut said, result } in tried {
             let mut next = Settled {
                 id: row.id.clone(),
@@ -162,7 +176,17 @@ impl Desk {
                 failed @ (Came::Failed(_) | Came::Lost) => {
                     if let Came::Failed(error) = failed {
                         next.problem = error.to_string();
-                        after_failure(&row, &mut said, &error, now, &mut next);
+                        let also: Vec<String> = directory
+                            .also(&row.conversation)
+                            .iter()
+                            .filter(|name| self.serves(name))
+                            .cloned()
+                            .collect();
+                        after_failure(&row, &mut said, &error, &also, now, &mut next);
+                        waiting.extend(Waiting::of(&row, &said, &error, &next));
+                        if said.waited.as_ref().is_some_and(|waited| waited.digest.is_some()) {
+                            next.body = serde_json::to_string(&said).unwrap_or(next.body);
+                        }
                     } else {
                         nobody_can_tell(&row, &mut said, now, &mut next);
                     }
@@ -202,7 +226,15 @@ impl Desk {
                 came_back_from(&mut batch, key, &said, &row, &next, &came_back).await?;
             }
         }
+        for wait in waiting {
+            wait.tell(&mut batch).await?;
+        }
         batch.finish().await
+    }
+
+    /// Whether the channel of a conversation (full name) is there.
+    fn serves(&self, conversation: &str) -> bool {
+        conversation.split_once(':').is_some_and(|(id, _)| self.has_channel(id))
     }
 
     /// Runs the outbox until `stop`.
@@ -257,11 +289,12 @@ impl Desk {
             return Ok(0);
         }
         let now = self.now().as_millisecond();
-        let next = self.store.next_outgoing().await?;
+        let away = self.away();
+        let next = self.store.next_outgoing(&away).await?;
         let most = match self.store.engine() {
-            Engine::Sqlite => 60_000,
-            // Other instances write into the same outbox and cannot ring here.
-            Engine::Postgres => 2_000,
+            Engine::Sqlite if away.is_empty() => 60_000,
+            // Other instances write into the same outbox and cannot ring here, nor does a channel that comes over.
+            Engine::Sqlite | Engine::Postgres => 2_000,
         };
         Ok(next.map_or(most, |next| (next - now).clamp(if lanes.is_empty() { 1 } else { 50 }, most)))
     }
@@ -277,12 +310,13 @@ fn sent_as(tried: &[Tried]) -> Vec<(String, String)> {
 }
 
 async fn send_lane(lane: Lane, clock: Arc<dyn Clock>) -> Vec<Tried> {
-    let Lane { channel, rows, mut taken, again } = lane;
+    let Lane { channel, rows, mut taken, again, digest } = lane;
     let until = clock.now().as_millisecond() + LANE_MS;
     let mut tried = Vec::with_capacity(rows.len());
     let mut stuck = false;
+    let mut together: Option<(Came, String)> = None;
     for row in rows {
-        let said: Said = match serde_json::from_str(&row.body) {
+        let mut said: Said = match serde_json::from_str(&row.body) {
             Ok(said) => said,
             Err(error) => {
                 tracing::error!(outbound.id = %row.id, %error, "an outgoing message cannot be read");
@@ -293,26 +327,61 @@ async fn send_lane(lane: Lane, clock: Arc<dyn Clock>) -> Vec<Tried> {
             }
         };
         stuck = stuck || clock.now().as_millisecond() > until;
-        let result = match &channel {
+        let joins = !digest.is_empty() && waits(&row, &said);
+        let result = match (&channel, &together) {
+            // It was said together with the first of those that waited.
+            (_, Some((came, first))) if joins => {
+                said.said_together(first, &digest, matches!(came, Came::Failed(SendError::Perhaps)));
+                came.clone()
+            }
             // What has other ways is tried all the same: an escalation waits behind nothing.
             _ if stuck && said.ways.len() < 2 => Came::Untried,
-            None => {
+            (None, _) => {
                 Came::Failed(SendError::Refused { code: 0, text: "没有这个渠道，请检查配置".to_owned() })
             }
-            Some(channel) => hand_over(channel.as_ref(), &row, &said, &taken, &again).await,
+            (Some(channel), _) if joins => {
+                let mut outgoing = said.outgoing(&row.key, bare(&row.conversation));
+                outgoing.text.clone_from(&digest);
+                outgoing.actions.clear();
+                let came = match channel.send(&outgoing).await {
+                    Ok(receipt) => Came::Taken(receipt),
+                    Err(error) => Came::Failed(error),
+                };
+                said.said_together(&row.key, &digest, matches!(came, Came::Failed(SendError::Perhaps)));
+                together = Some((came.clone(), row.key.clone()));
+                came
+            }
+            (Some(channel), _) => hand_over(channel.as_ref(), &row, &said, &taken, &again).await,
         };
         if let Came::Taken(Receipt { external_id: Some(id) }) = &result {
             taken.insert(id.clone());
         }
-        stuck = stuck || matches!(&result, Came::Failed(error) if error.retry() != Retry::Never);
+        // What waits for a contact holds up nothing.
+        let holds_up = |error: &SendError| !matches!(error.retry(), Retry::Never | Retry::Contact);
+        stuck = stuck || matches!(&result, Came::Failed(error) if holds_up(error));
         tried.push(Tried { row, said, result });
     }
     tried
 }
 
+/// A conversation without its channel.
+fn bare(conversation: &str) -> &str {
+    conversation.split_once(':').map_or("", |(_, rest)| rest)
+}
+
 async fn hand_over(channel: &dyn Channel, row: &OutboxRow, said: &Said, taken: &HashSet<String>, again: &str) -> Came {
-    let conversation = row.conversation.split_once(':').map_or("", |(_, rest)| rest);
-    let mut outgoing = said.outgoing(&row.key, conversation);
+    let mut outgoing = said.outgoing(&row.key, bare(&row.conversation));
+    if let Some(waited) = &said.waited {
+        if let Some((key, text)) = &waited.digest {
+            // What is looked for is the one message it was said in.
+            (outgoing.key, outgoing.text) = (key.clone(), text.clone());
+            outgoing.actions.clear();
+        }
+        if said.way > 0 && said.person.is_none() {
+            // Another conversation knows neither the people nor the messages of its own.
+            (outgoing.mentions, outgoing.reply_to, outgoing.reply_account) = (Vec::new(), None, None);
+        }
+    }
     if row.state == OutboxState::Looking && !channel.capabilities().can_look_back {
         // Better twice, and marked so, than perhaps never. Once: what is in doubt again is for a person to settle.
         outgoing.text.push_str(again);

@@ -3,7 +3,7 @@
 use zhishou_adapters::{Retry, SendError};
 
 use super::dispatch::RECHECK_MS;
-use super::said::Said;
+use super::said::{Said, Waited};
 use crate::store::{OutboxRow, OutboxState, Settled};
 
 /// How often the platform is asked about one message before a person has to.
@@ -12,6 +12,12 @@ const LOOKS: i64 = 15;
 const BACKOFF_MS: [i64; 7] = [2_000, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000];
 /// A message that could not be sent for this long has failed, visibly.
 const GIVE_UP_MS: i64 = 24 * 3_600_000;
+/// How often a conversation that can only be answered is tried although nobody has spoken.
+const CONTACT_MS: i64 = 6 * 3_600_000;
+/// After so long without a word from there a message has failed, visibly.
+const NO_CONTACT_MS: i64 = 14 * 24 * 3_600_000;
+/// What stands beside a message that waits for a contact.
+pub(super) const AWAITS: &str = "等待对方再次发言";
 
 /// What is said after it cannot wait for ever: the next way, or visible for a person to settle.
 pub(super) fn nobody_can_tell(row: &OutboxRow, said: &mut Said, now: i64, next: &mut Settled) {
@@ -34,8 +40,50 @@ fn take_next_way(row: &OutboxRow, said: &mut Said, now: i64, next: &mut Settled)
     true
 }
 
-/// When and where a message that was not taken is tried next.
-pub(super) fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError, now: i64, next: &mut Settled) {
+/// Where the conversation can only be answered: what has other ways takes them at once, then those its conversation has
+/// (`also`), then it waits. It holds up nothing behind it, and is tried again when the conversation is heard from.
+fn wait_for_contact(row: &OutboxRow, said: &mut Said, also: &[String], now: i64, next: &mut Settled) {
+    let elsewhere_closed = said.waited.as_ref().is_some_and(|waited| waited.elsewhere_closed);
+    let waited = said.waited.get_or_insert_default();
+    waited.digest = None;
+    if said.ways.is_empty() && !also.is_empty() && said.updates.is_none() {
+        said.ways = std::iter::once(row.conversation.clone()).chain(also.iter().cloned()).collect();
+        said.way = 0;
+    }
+    if !elsewhere_closed && take_next_way(row, said, now, next) {
+        return;
+    }
+    if now - row.created_at_ms > NO_CONTACT_MS {
+        next.state = OutboxState::Failed;
+        return;
+    }
+    back_to_waiting(row, said, now, next);
+}
+
+/// Waits in the conversation it was meant for.
+fn back_to_waiting(row: &OutboxRow, said: &mut Said, now: i64, next: &mut Settled) {
+    AWAITS.clone_into(&mut next.problem);
+    next.state = OutboxState::Ready;
+    next.send_at_ms = now + CONTACT_MS;
+    // What is retried holds up what comes after it; this does not.
+    next.attempts = 0;
+    if let Some(first) = said.ways.first() {
+        next.conversation.clone_from(first);
+        said.way = 0;
+    }
+    next.body = serde_json::to_string(said).unwrap_or_else(|_| row.body.clone());
+}
+
+/// When and where a message that was not taken is tried next. `also`: where else it may be said while its conversation can
+/// only be answered.
+pub(super) fn after_failure(
+    row: &OutboxRow,
+    said: &mut Said,
+    error: &SendError,
+    also: &[String],
+    now: i64,
+    next: &mut Settled,
+) {
     let step = usize::try_from(row.attempts).unwrap_or(usize::MAX).min(BACKOFF_MS.len() - 1);
     // What may have arrived stays so until it is known.
     let waiting = if row.state == OutboxState::Looking { OutboxState::Perhaps } else { OutboxState::Ready };
@@ -53,8 +101,15 @@ pub(super) fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError,
             // Being asked to wait is no failure of the message; what is said after it waits behind it.
             next.attempts = row.attempts.max(1);
         }
-        Retry::Backoff | Retry::Never if take_next_way(row, said, now, next) => {}
-        Retry::Backoff if now - row.created_at_ms < GIVE_UP_MS => {
+        // Somebody to be woken is not waited for: the next way at once, and after the last the first again.
+        Retry::Contact if said.person.is_none() || said.ways.len() < 2 => wait_for_contact(row, said, also, now, next),
+        Retry::Backoff | Retry::Never | Retry::Contact if take_next_way(row, said, now, next) => {}
+        // The other ways are closed; its own opens when somebody speaks there.
+        Retry::Backoff | Retry::Never if said.way > 0 && said.waited.is_some() && said.person.is_none() => {
+            said.waited = Some(Waited { elsewhere_closed: true, digest: None });
+            back_to_waiting(row, said, now, next);
+        }
+        Retry::Backoff | Retry::Contact if now - row.created_at_ms < GIVE_UP_MS => {
             next.state = waiting;
             next.send_at_ms = now + BACKOFF_MS[step];
             if said.ways.len() > 1 {
@@ -64,7 +119,7 @@ pub(super) fn after_failure(row: &OutboxRow, said: &mut Said, error: &SendError,
                 next.body = serde_json::to_string(&said).unwrap_or_else(|_| row.body.clone());
             }
         }
-        Retry::Backoff | Retry::Never => next.state = OutboxState::Failed,
+        Retry::Backoff | Retry::Never | Retry::Contact => next.state = OutboxState::Failed,
     }
 }
 
@@ -139,13 +194,46 @@ mod tests {
     }
 
     #[test]
+    fn what_can_only_be_answered_takes_its_other_ways_and_then_waits() {
+        let mut row = row(OutboxState::Sending);
+        row.conversation = "qqbot:group:G1".to_owned();
+        let mut said = Said::new(Kind::Progress, "已到现场".to_owned());
+        let also = ["mail:user:wang@example.com".to_owned()];
+        let mut next = settled(&row);
+        after_failure(&row, &mut said, &SendError::AwaitsContact, &also, 5, &mut next);
+        assert_eq!(
+            (next.state, next.conversation.as_str(), next.send_at_ms),
+            (OutboxState::Ready, also[0].as_str(), 5)
+        );
+        // The mail server refuses it: back to where it was meant for, and nothing else is tried.
+        row.conversation.clone_from(&next.conversation);
+        let refused = SendError::Refused { code: 550, text: String::new() };
+        after_failure(&row, &mut said, &refused, &[], 6, &mut next);
+        for now in [6, 7] {
+            assert_eq!((next.state, next.conversation.as_str()), (OutboxState::Ready, "qqbot:group:G1"));
+            assert_eq!((next.send_at_ms, next.attempts, next.problem.as_str()), (now + CONTACT_MS, 0, AWAITS));
+            row.conversation.clone_from(&next.conversation);
+            after_failure(&row, &mut said, &SendError::AwaitsContact, &also, 7, &mut next);
+        }
+        after_failure(&row, &mut said, &SendError::AwaitsContact, &also, NO_CONTACT_MS + 1, &mut next);
+        assert_eq!(next.state, OutboxState::Failed);
+        // Somebody to be woken is not waited for.
+        let mut said = Said::new(Kind::Escalation, "请处理".to_owned());
+        said.person = Some("chen".to_owned());
+        said.ways = vec!["qqbot:user:U1".to_owned(), "sms:user:13800000005".to_owned()];
+        row.conversation = "qqbot:user:U1".to_owned();
+        after_failure(&row, &mut said, &SendError::AwaitsContact, &[], 8, &mut next);
+        assert_eq!((next.conversation.as_str(), next.send_at_ms), ("sms:user:13800000005", 8));
+    }
+
+    #[test]
     fn what_may_have_arrived_is_not_sent_plainly_again_after_being_asked_to_wait() {
         let wait = SendError::Throttled { retry_after: std::time::Duration::from_mins(1) };
         for (state, then) in [(OutboxState::Looking, OutboxState::Perhaps), (OutboxState::Sending, OutboxState::Ready)]
         {
             let row = row(state);
             let (mut said, mut next) = (Said::new(Kind::Escalation, String::new()), settled(&row));
-            after_failure(&row, &mut said, &wait, 0, &mut next);
+            after_failure(&row, &mut said, &wait, &[], 0, &mut next);
             assert_eq!((next.state, next.send_at_ms), (then, 60_000), "{state:?}");
         }
     }

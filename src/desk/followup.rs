@@ -135,7 +135,7 @@ impl Batch<'_> {
 
     pub(super) async fn urge(&mut self, message: &Message, key: &TicketKey, text: &str) -> Result<Outcome, DeskError> {
         self.put_event(message, key, &Event::Urge { text: text.to_owned() }).await?;
-        self.tell_status(message, key);
+        self.tell_status(message, key).await?;
         Ok(Outcome::new(Disposition::Appended, Some(key.clone()), "询问进展；"))
     }
 
@@ -152,15 +152,19 @@ impl Batch<'_> {
     }
 
     /// How a ticket stands, said to whoever asked.
-    pub(super) fn tell_status(&mut self, message: &Message, key: &TicketKey) {
-        let (Some(ticket), Some(terms)) = (self.ticket(key).cloned(), self.terms(&key.contract)) else { return };
+    pub(super) async fn tell_status(&mut self, message: &Message, key: &TicketKey) -> Result<(), DeskError> {
+        let (Some(ticket), Some(terms)) = (self.ticket(key).cloned(), self.terms(&key.contract)) else { return Ok(()) };
+        // Whoever asks from the conversation itself is about to see it.
+        let unseen = if message.issuer.requesters { None } else { self.unseen(key).await? };
         let mut map = occasion(&terms, &ticket, self.now, message.issuer.several, message.is_staff());
         map.insert("latest".to_owned(), json!(ticket.latest.as_ref().filter(|_| ticket.solution.is_none())));
+        map.insert("unseen".to_owned(), json!(unseen));
         let words = self.ticket_words("status", map);
         let words = if message.issuer.requesters { masked(&terms, &words) } else { words };
         let mut said = Said::new(Kind::Status, words);
         said.ticket = Some(key.clone());
         self.reply(message, said);
+        Ok(())
     }
 
     /// A mark in plain words, for the ticket that waits for one.

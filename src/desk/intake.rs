@@ -200,6 +200,12 @@ impl Inbox for Desk {
                 self.mail.notify_one();
                 Ok(())
             }
+            Event::Reachable { conversation } => {
+                let name = format!("{channel}:{conversation}");
+                self.let_out(&name).await.map_err(|error| InboxError::Unavailable(error.to_string()))?;
+                self.mail.notify_one();
+                Ok(())
+            }
             Event::Bounced { conversation, external_id, permanent, why } => {
                 tracing::warn!(channel, conversation, external_id, permanent, why, "a message did not arrive");
                 let name = format!("{channel}:{conversation}");

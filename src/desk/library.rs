@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use zhishou_intents::{CategoryTerms, FaqEntry, FaqIndex, LexiconSource, SeverityTerms, SystemTerms};
 
 use super::Desk;
-use crate::rules::directory::{Directory, Maintenance, PeopleFile, Swap};
+use crate::rules::directory::{Accounts, Directory, Maintenance, PeopleFile, Person, Swap};
 use crate::rules::terms::Terms;
 use crate::store::{DirectoryRow, Store, StoreError};
 
@@ -174,6 +174,38 @@ fn roster(before: &[&DirectoryRow], new: &[DirectoryRow]) -> (Vec<DirectoryRow>,
     (after, changes)
 }
 
+/// People of a file as they are to stand in the directory: with the accounts that were bound by a code since, unless the
+/// file names another on that channel, or gives that one to somebody.
+fn with_bound(rows: Vec<DirectoryRow>, before: &[DirectoryRow]) -> Result<Vec<DirectoryRow>, LibraryError> {
+    let mut people: Vec<Person> = Vec::new();
+    for row in rows.iter().filter(|row| row.kind == "person") {
+        people.push(read(row)?);
+    }
+    let named = |channel: &str, account: &str| {
+        people.iter().any(|p| p.accounts.on(channel).iter().any(|known| known.eq_ignore_ascii_case(account)))
+    };
+    let kept = |mut row: DirectoryRow| {
+        if row.kind != "person" {
+            return Ok(row);
+        }
+        let mut person: Person = read(&row)?;
+        let old = before.iter().find(|old| old.kind == "person" && old.key == row.key);
+        let bound = old.map(read::<Person>).transpose()?.map(|old| old.bound).unwrap_or_default();
+        let free = |channel: &str, account: &str| !person.accounts.contains_key(channel) && !named(channel, account);
+        let stays: Accounts = bound.iter().filter(|(channel, account)| free(channel, account)).collect();
+        let empty = person.accounts.values().any(String::is_empty);
+        if !stays.is_empty() || empty {
+            // An account left empty is how a file says that there is none: a bound one is taken back by it.
+            let typed = person.accounts.iter().filter(|(_, account)| !account.is_empty());
+            person.accounts = typed.chain(&stays).collect();
+            person.bound = stays;
+            row.body = serde_json::to_string(&person).unwrap_or_default();
+        }
+        Ok(row)
+    };
+    rows.into_iter().map(kept).collect()
+}
+
 /// FAQ entries as rows.
 pub fn faq_rows(entries: &[FaqEntry]) -> Vec<DirectoryRow> {
     entries
@@ -238,12 +270,13 @@ impl Desk {
 
     /// Puts entries in place and makes them live: an edit is used by the next message. Shifts replace those of the
     /// contracts they name (one that names none belongs to the roster of all contracts), because the order of a roster has
-    /// a meaning; the rosters of other contracts stay.
+    /// a meaning; the rosters of other contracts stay. So do accounts that were bound by a code.
     ///
     /// # Errors
     /// Where the result as a whole would be wrong (an account that belongs to two people); nothing has changed then.
     pub async fn import(&self, rows: Vec<DirectoryRow>) -> Result<Vec<(DirectoryRow, Change)>, LibraryError> {
         let before = self.store.directory().await?;
+        let rows = with_bound(rows, &before)?;
         let known: BTreeMap<(&str, &str), &str> =
             before.iter().map(|row| ((row.kind.as_str(), row.key.as_str()), row.body.as_str())).collect();
         let mut after: BTreeMap<(String, String), DirectoryRow> =

@@ -12,6 +12,7 @@ mod card;
 mod change;
 mod clockwork;
 mod commands;
+mod contact;
 mod dispatch;
 mod failure;
 mod followup;

@@ -116,7 +116,7 @@ pub fn occasion(terms: &Terms, ticket: &Ticket, now: Timestamp, several: bool, s
         "assumed": ticket.severity_assumed,
         "words": quoted_words(&ticket.severity_words),
         "major": ticket.is_major(terms),
-        "state": ticket.state.zh(),
+        "state": ticket.state_zh(),
         "requester": ticket.requester.name,
         "unit": ticket.unit,
         "engineer": ticket.engineer.as_ref().map(|e| e.name.clone()),

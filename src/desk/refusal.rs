@@ -7,7 +7,7 @@ use super::change::part_zh;
 use super::said::Said;
 use super::take::{Message, Outcome};
 use crate::rules::notice::Kind;
-use crate::rules::ticket::Refusal;
+use crate::rules::ticket::{Refusal, Ticket};
 use crate::store::TicketKey;
 
 impl Batch<'_> {
@@ -31,7 +31,8 @@ impl Batch<'_> {
         let (entry, values, asked) = match refusal {
             Refusal::Taken { by } => ("refusal.taken", json!({ "by": by }), false),
             Refusal::State(state) => {
-                ("refusal.state", json!({ "state": state.zh(), "command": command, "into": into }), false)
+                let state = ticket.filter(|ticket| ticket.state == *state).map_or(state.zh(), Ticket::state_zh);
+                ("refusal.state", json!({ "state": state, "command": command, "into": into }), false)
             }
             Refusal::NoSuspension { clause } => {
                 ("refusal.suspension", json!({ "severity": severity, "clause": clause }), false)

@@ -67,6 +67,20 @@ pub struct Said {
     /// Whether it says that a command of a known person was carried out.
     #[serde(default)]
     pub commanded: bool,
+    /// Set where its conversation could only be answered, and there was nothing to answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited: Option<Waited>,
+}
+
+/// What became of a message that had to wait for the other side to speak.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Waited {
+    /// Whether its other ways were tried in vain: it waits, whatever comes.
+    #[serde(default)]
+    pub elsewhere_closed: bool,
+    /// Key and text of the one message that it was said in together with others, where it is in doubt whether that arrived.
+    #[serde(default)]
+    pub digest: Option<(String, String)>,
 }
 
 impl Said {
@@ -93,6 +107,14 @@ impl Said {
             failure: false,
             by_person: false,
             commanded: false,
+            waited: None,
+        }
+    }
+
+    /// It was said in one message with others, under the key of the first: to be remembered while that is in doubt.
+    pub fn said_together(&mut self, first: &str, text: &str, in_doubt: bool) {
+        if let Some(waited) = &mut self.waited {
+            waited.digest = in_doubt.then(|| (first.to_owned(), text.to_owned()));
         }
     }
 

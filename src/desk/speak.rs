@@ -88,32 +88,6 @@ impl Batch<'_> {
         self.desk.contracts.keys().filter(|id| serves(id)).count() > 1
     }
 
-    /// Where nobody is on duty the leads hear in the engineer's place: in one message with what they are told themselves, and
-    /// no repetition while they have acknowledged.
-    pub(super) fn in_nobodys_place(&self, terms: &Terms, key: &TicketKey, tells: Vec<Tell>) -> Vec<Tell> {
-        let directory = &self.library.directory;
-        let Some(ticket) = self.ticket(key) else { return tells };
-        let for_nobody = |tell: &Tell| {
-            tell.to == Audience::Role(Role::Engineer)
-                && !tell.about.is_empty()
-                && reach(Role::Engineer, ticket, directory, terms, self.now) == Reached::Nobody
-        };
-        let (orphans, mut kept): (Vec<Tell>, Vec<Tell>) = tells.into_iter().partition(for_nobody);
-        let quiet = ticket.quiet.iter().any(|(role, until)| *role == Role::Lead && *until > self.now);
-        for orphan in orphans {
-            let own = kept.iter_mut().find(|tell| tell.to == Audience::Role(Role::Lead) && tell.kind == orphan.kind);
-            match own {
-                Some(own) => {
-                    let known: Vec<_> = own.about.iter().map(|a| a.commitment).collect();
-                    own.about.extend(orphan.about.into_iter().filter(|a| !known.contains(&a.commitment)));
-                }
-                None if quiet && orphan.about.iter().all(|about| about.round > 1) => {}
-                None => kept.push(Tell { to: Audience::Role(Role::Lead), ..orphan }),
-            }
-        }
-        kept
-    }
-
     /// Takes over one effect of a decision.
     pub(super) fn speak(&mut self, terms: &Arc<Terms>, key: &TicketKey, tell: &Tell, issuer: Option<&Issuer>) {
         let Some(ticket) = self.ticket(key).cloned() else { return };
@@ -143,7 +117,8 @@ impl Batch<'_> {
                         let here = issuer.is_some_and(|issuer| issuer.conversation == conversation);
                         let confirmed = (tell.kind == Kind::Claimed && there) || (tell.kind == Kind::Assigned && here);
                         if !confirmed && ticket.hearers().all(|hearer| hearer != conversation) {
-                            let said = self.staff_words(terms, key, &ticket, tell, false, None);
+                            let mut said = self.staff_words(terms, key, &ticket, tell, false, None);
+                            said.mentions = self.rung(terms, &ticket, tell, &conversation);
                             self.say(&conversation, said);
                         }
                     }
@@ -152,7 +127,8 @@ impl Batch<'_> {
             Audience::Role(Role::Engineers) => {
                 let conversations = self.engineers_conversations(&terms.id);
                 for conversation in &conversations {
-                    let said = self.staff_words(terms, key, &ticket, tell, false, None);
+                    let mut said = self.staff_words(terms, key, &ticket, tell, false, None);
+                    said.mentions = self.rung(terms, &ticket, tell, conversation);
                     self.say(conversation, said);
                 }
                 if conversations.is_empty() {
@@ -203,8 +179,44 @@ impl Batch<'_> {
                     said.mentions = vec![ticket.account.clone()];
                 }
             }
+            // Reported for somebody among the engineers: those on duty have to hear of it there.
+            if kind == ConversationKind::Engineers {
+                let rung = self.rung(terms, ticket, tell, hearer);
+                said.mentions.extend(rung.into_iter().filter(|account| *account != ticket.account));
+            }
             self.say(hearer, said);
         }
+    }
+
+    /// Accounts to ring for in an engineers' conversation: those whom a new ticket, a promise in danger or an assignment
+    /// concerns. Other news there are for everybody and ring for nobody.
+    fn rung(&self, terms: &Terms, ticket: &Ticket, tell: &Tell, conversation: &str) -> Vec<String> {
+        let role = match tell.kind {
+            Kind::Assigned => {
+                let named = ticket.engineer.iter().chain(&ticket.assistants).find(|actor| actor.name == tell.text);
+                return self.accounts_in(conversation, named.map(|actor| actor.id.clone()).as_slice());
+            }
+            Kind::Opened => Role::Engineer,
+            kind if kind.is_urgent() => match tell.to {
+                Audience::Role(role) => role,
+                _ => Role::Engineer,
+            },
+            _ => return Vec::new(),
+        };
+        match reach(role, ticket, &self.library.directory, terms, self.now) {
+            Reached::People(people) => self.accounts_in(conversation, &people),
+            // The lead hears of it in nobody's place.
+            Reached::Nobody => Vec::new(),
+        }
+    }
+
+    /// The accounts of these people on the channel of a group; nowhere else is anybody mentioned.
+    pub(super) fn accounts_in(&self, conversation: &str, people: &[String]) -> Vec<String> {
+        let Some((channel, _)) = conversation.split_once(':').filter(|(_, place)| place.starts_with("group:")) else {
+            return Vec::new();
+        };
+        let people = people.iter().filter_map(|id| self.library.directory.person(id));
+        people.filter_map(|person| person.accounts.get(channel).cloned()).collect()
     }
 
     /// What is said of a planned maintenance that covers the ticket now.
@@ -224,6 +236,10 @@ impl Batch<'_> {
         }
         said.reply_to = Some((issuer.message.clone(), issuer.account.clone()));
         said.proofs.extend(tell.proof.clone());
+        // Of an assignment among the engineers no more is said there than this.
+        if tell.kind == Kind::Assigned && !issuer.requesters {
+            said.mentions = self.rung(terms, ticket, tell, &issuer.conversation);
+        }
         self.say(&issuer.conversation, said);
     }
 

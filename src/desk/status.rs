@@ -27,7 +27,7 @@ impl Batch<'_> {
                 let due = t.commitments.iter().filter(|c| c.is_unsettled()).filter_map(|c| c.due_at).min();
                 let line = json!({
                     "no": shown(&terms, t.number, several),
-                    "state": t.state.zh(),
+                    "state": t.state_zh(),
                     "engineer": t.engineer.as_ref().map(|e| e.name.clone()),
                     "due": due.map(|due| local_time(&terms, due, self.now)),
                     "summary": shorten(&summary(t), 24),
@@ -74,7 +74,7 @@ impl Batch<'_> {
             .map(|(key, _)| key.clone())
             .collect();
         if let [only] = own.as_slice() {
-            self.tell_status(message, only);
+            self.tell_status(message, only).await?;
             return Ok(Outcome::new(Disposition::Commanded, Some(only.clone()), "查询；"));
         }
         let tickets: Vec<&Ticket> = own.iter().filter_map(|key| self.ticket(key)).collect();

@@ -53,7 +53,10 @@ pub(super) async fn undelivered(
     let engineers = batch.engineers_conversations(&key.contract);
     if !engineers.is_empty() {
         for at in engineers.iter().filter(|at| *at != conversation) {
-            batch.say(at, notice.clone());
+            let mut notice = notice.clone();
+            // Who was not reached alone may still be rung for here.
+            notice.mentions = batch.accounts_in(at, said.person.as_slice());
+            batch.say(at, notice);
         }
         return Ok(());
     }

@@ -50,9 +50,12 @@ pub struct Person {
     /// Contracts he or she belongs to; all where left out.
     #[serde(default)]
     pub contracts: Vec<String>,
-    /// Account on each channel.
+    /// Accounts on each channel; mostly one.
     #[serde(default)]
-    pub accounts: BTreeMap<String, String>,
+    pub accounts: Accounts,
+    /// Accounts among them that were bound by a code in a chat: an import that names none on their channel leaves them.
+    #[serde(default, skip_serializing_if = "Accounts::is_empty")]
+    pub bound: Accounts,
     /// Order of trying to reach this person.
     #[serde(default)]
     pub ways: Vec<String>,
@@ -82,8 +85,121 @@ impl Person {
         order
             .into_iter()
             .filter(|way| exists(way))
-            .filter_map(|way| self.accounts.get(way).map(|account| format!("{way}:user:{account}")))
+            .flat_map(|way| self.accounts.on(way).iter().map(move |account| format!("{way}:user:{account}")))
             .collect()
+    }
+}
+
+/// A person's accounts, by channel. Mostly there is one on each; on a channel that knows a person under another account in
+/// every group (`accounts = { qqbot = ["A", "B"] }`) there are several, the one to write to first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, OneOrMore>", into = "BTreeMap<String, OneOrMore>")]
+pub struct Accounts(BTreeMap<String, Vec<String>>);
+
+/// Most accounts of one person on one channel; the oldest but the first goes.
+const MOST_ACCOUNTS: usize = 64;
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl From<BTreeMap<String, OneOrMore>> for Accounts {
+    fn from(typed: BTreeMap<String, OneOrMore>) -> Self {
+        let list = |accounts| match accounts {
+            OneOrMore::One(account) => vec![account],
+            OneOrMore::More(accounts) => accounts,
+        };
+        Self(
+            typed
+                .into_iter()
+                .map(|(channel, accounts)| (channel, list(accounts)))
+                .filter(|(_, a)| !a.is_empty())
+                .collect(),
+        )
+    }
+}
+
+impl From<Accounts> for BTreeMap<String, OneOrMore> {
+    fn from(accounts: Accounts) -> Self {
+        let typed = |mut accounts: Vec<String>| match accounts.pop() {
+            Some(only) if accounts.is_empty() => OneOrMore::One(only),
+            last => OneOrMore::More(accounts.into_iter().chain(last).collect()),
+        };
+        accounts.0.into_iter().map(|(channel, accounts)| (channel, typed(accounts))).collect()
+    }
+}
+
+impl Accounts {
+    /// All on a channel, the one to write to first.
+    pub fn on(&self, channel: &str) -> &[String] {
+        self.0.get(channel).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The one to write to.
+    pub fn get(&self, channel: &str) -> Option<&String> {
+        self.on(channel).first()
+    }
+
+    /// Whether there is none at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is any on a channel.
+    pub fn contains_key(&self, channel: &str) -> bool {
+        self.0.contains_key(channel)
+    }
+
+    /// Channels.
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
+    /// All accounts, whatever their channels.
+    pub fn values(&self) -> impl Iterator<Item = &String> {
+        self.0.values().flatten()
+    }
+
+    /// Channel and account of each.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.0.iter().flat_map(|(channel, accounts)| accounts.iter().map(move |account| (channel, account)))
+    }
+
+    /// Puts an account in the place of those on a channel.
+    pub fn insert(&mut self, channel: String, account: String) {
+        self.0.insert(channel, vec![account]);
+    }
+
+    /// Adds an account to those on a channel; `first` where it is the one to write to.
+    pub fn add(&mut self, channel: String, account: String, first: bool) {
+        let known = self.0.entry(channel).or_default();
+        known.retain(|other| !other.eq_ignore_ascii_case(&account));
+        if known.len() >= MOST_ACCOUNTS {
+            known.remove(1);
+        }
+        known.insert(if first { 0 } else { known.len() }, account);
+    }
+}
+
+impl<'a> FromIterator<(&'a String, &'a String)> for Accounts {
+    fn from_iter<I: IntoIterator<Item = (&'a String, &'a String)>>(pairs: I) -> Self {
+        let mut accounts = Self::default();
+        for (channel, account) in pairs {
+            accounts.add(channel.clone(), account.clone(), false);
+        }
+        accounts
+    }
+}
+
+impl<'a> IntoIterator for &'a Accounts {
+    type Item = (&'a String, &'a String);
+    type IntoIter = Box<dyn Iterator<Item = Self::Item> + 'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Box::new(self.iter())
     }
 }
 
@@ -115,6 +231,10 @@ pub struct Conversation {
     /// Who writes here.
     #[serde(default)]
     pub kind: ConversationKind,
+    /// Where else what is said here may be said while this conversation can only be answered and nobody speaks: full names
+    /// (`mail:user:ADDRESS`, `qq:group:20001`, `sms:user:NUMBER`), the first that works.
+    #[serde(default)]
+    pub also: Vec<String>,
 }
 
 impl Conversation {
@@ -384,6 +504,11 @@ impl Directory {
         Some(Place { contract, unit: String::new(), kind: ConversationKind::Requesters, private, bound: false })
     }
 
+    /// Where else what is said in a conversation (full name) may be said.
+    pub fn also(&self, conversation: &str) -> &[String] {
+        self.conversations.get(conversation).map(|at| self.file.conversation[*at].also.as_slice()).unwrap_or_default()
+    }
+
     /// The maintenance window that covers a system of a contract now.
     pub fn maintenance(&self, contract: &str, system: Option<&str>, now: Timestamp) -> Option<&Maintenance> {
         self.file.maintenance.iter().find(|window| {
@@ -408,5 +533,23 @@ mod tests {
             assert_eq!(directory.by_account("wecom", account).map(|p| p.id.as_str()), Some("zhang"), "{account}");
         }
         assert!(directory.by_account("qq", "ZhangGong").is_none(), "each channel has its own");
+    }
+
+    #[test]
+    fn a_person_may_have_several_accounts_on_one_channel() {
+        let typed = "[[person]]\nid = \"zhang\"\nname = \"张工\"\nrole = \"engineer\"\naccounts = { qq = \"10001\", qqbot = [\"U1\", \"M1\"] }";
+        let file = PeopleFile::parse(typed, "people").expect("both forms are read");
+        let mut person = file.person[0].clone();
+        let directory = Directory::new(file, None);
+        for (channel, account) in [("qq", "10001"), ("qqbot", "U1"), ("qqbot", "M1")] {
+            assert_eq!(directory.by_account(channel, account).map(|p| p.id.as_str()), Some("zhang"), "{account}");
+        }
+        assert_eq!(person.ways(&|_| true), ["qq:user:10001", "qqbot:user:U1", "qqbot:user:M1"]);
+        person.accounts.add("qqbot".to_owned(), "M2".to_owned(), false);
+        person.accounts.add("qqbot".to_owned(), "m1".to_owned(), true);
+        assert_eq!(person.accounts.on("qqbot"), ["m1", "U1", "M2"]);
+        let written = serde_json::to_value(&person).expect("it can be written");
+        assert_eq!(written["accounts"], serde_json::json!({ "qq": "10001", "qqbot": ["m1", "U1", "M2"] }));
+        assert_eq!(serde_json::from_value::<Person>(written).expect("and read"), person);
     }
 }

@@ -8,7 +8,7 @@ use super::directory::{Directory, Person, PersonRole};
 use super::profile::Role;
 use super::roster::on_duty;
 use super::terms::Terms;
-use super::ticket::{Actor, Audience, Event, Opening, Ticket};
+use super::ticket::{About, Actor, Audience, Event, Opening, Tell, Ticket};
 
 /// Whom a role means for a ticket now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,37 @@ pub fn leads(directory: &Directory, contract: &str) -> Vec<String> {
     found.into_iter().map(|person| person.id.clone()).collect()
 }
 
+/// Where nobody is on duty the leads hear in the engineer's place: in one message with what they are told themselves, and no
+/// repetition while they have acknowledged. What is to be said, and what is not said for that reason.
+pub fn in_nobodys_place(
+    ticket: &Ticket,
+    directory: &Directory,
+    terms: &Terms,
+    now: Timestamp,
+    tells: Vec<Tell>,
+) -> (Vec<Tell>, Vec<About>) {
+    let for_nobody = |tell: &Tell| {
+        tell.to == Audience::Role(Role::Engineer)
+            && !tell.about.is_empty()
+            && reach(Role::Engineer, ticket, directory, terms, now) == Reached::Nobody
+    };
+    let (orphans, mut kept): (Vec<Tell>, Vec<Tell>) = tells.into_iter().partition(for_nobody);
+    let mut unsaid = Vec::new();
+    let quiet = ticket.quiet.iter().any(|(role, until)| *role == Role::Lead && *until > now);
+    for orphan in orphans {
+        let own = kept.iter_mut().find(|tell| tell.to == Audience::Role(Role::Lead) && tell.kind == orphan.kind);
+        match own {
+            Some(own) => {
+                let known: Vec<_> = own.about.iter().map(|a| a.commitment).collect();
+                own.about.extend(orphan.about.into_iter().filter(|a| !known.contains(&a.commitment)));
+            }
+            None if quiet && orphan.about.iter().all(|about| about.round > 1) => unsaid.extend(orphan.about),
+            None => kept.push(Tell { to: Audience::Role(Role::Lead), ..orphan }),
+        }
+    }
+    (kept, unsaid)
+}
+
 /// One line of "who would be told when".
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
@@ -64,7 +95,8 @@ pub struct Line {
     pub ways: Vec<String>,
 }
 
-/// What would be said about `ticket` from now on if nobody did anything, until `until` or `limit` lines.
+/// What would be said about `ticket` from now on if nobody did anything, until `until` or `limit` lines. Planned maintenance
+/// holds back what it will hold back.
 pub fn forecast(
     ticket: &Ticket,
     directory: &Directory,
@@ -76,8 +108,14 @@ pub fn forecast(
     let mut ticket = ticket.clone();
     let mut lines = Vec::new();
     while let Some(at) = ticket.next_alarm().filter(|at| *at <= until) {
+        if let Some(window) = directory.maintenance(&terms.id, ticket.system.as_deref(), at) {
+            let held = Event::HoldBack { until: window.until };
+            if let Ok(held) = ticket.decide(terms, &held, &Actor::desk(), at) {
+                ticket = held.ticket;
+            }
+        }
         let Ok(decision) = ticket.decide(terms, &Event::Alarm, &Actor::desk(), at) else { break };
-        push_lines(&mut lines, &decision.tells, &decision.ticket, directory, terms, at, exists);
+        push_lines(&mut lines, decision.tells, &decision.ticket, directory, terms, at, exists);
         ticket = decision.ticket;
         if lines.len() >= limit {
             break;
@@ -89,14 +127,14 @@ pub fn forecast(
 
 fn push_lines(
     lines: &mut Vec<Line>,
-    tells: &[super::ticket::Tell],
+    tells: Vec<Tell>,
     ticket: &Ticket,
     directory: &Directory,
     terms: &Terms,
     at: Timestamp,
     exists: &dyn Fn(&str) -> bool,
 ) {
-    for tell in tells {
+    for tell in in_nobodys_place(ticket, directory, terms, at, tells).0 {
         let Audience::Role(role) = tell.to else { continue };
         let people = match reach(role, ticket, directory, terms, at) {
             Reached::People(people) => people,
@@ -136,7 +174,7 @@ pub fn forecast_opening(
     let by = opening.requester.clone();
     let decision = Ticket::open(terms, opening, &by, start);
     let mut lines = Vec::new();
-    push_lines(&mut lines, &decision.tells, &decision.ticket, directory, terms, start, exists);
+    push_lines(&mut lines, decision.tells, &decision.ticket, directory, terms, start, exists);
     // A year is longer than any chain; the limit ends a contract with many steps.
     let until = start + jiff::SignedDuration::from_hours(24 * 366);
     lines.extend(forecast(&decision.ticket, directory, terms, until, limit, exists));

@@ -151,6 +151,15 @@ impl Reader<'_> {
                         conversation.id
                     ));
                 }
+                for other in &conversation.also {
+                    let parts: Vec<&str> = other.splitn(3, ':').collect();
+                    let named = matches!(parts.as_slice(), [channel, "group" | "user", id] if !channel.is_empty() && !id.is_empty());
+                    if !named || *other == conversation.name() {
+                        return Err(format!(
+                            "also 里的「{other}」应写成另一个会话的全名，例如 mail:user:zhang@example.com 或 qq:group:20001"
+                        ));
+                    }
+                }
                 self.contract(conversation.contract.as_deref())?;
                 self.once("会话", &conversation.name(), place)?;
                 self.file.conversation.push(conversation);

@@ -19,24 +19,27 @@ statements! {
                         o.attempts, o.external_id, o.body
                    FROM outbox AS o JOIN" rows
                 "ON o.merge_key = r.value ->> 0
-                  WHERE o.state = 'ready' AND o.merge_key <> '' AND o.attempts = 0 AND o.send_at_ms > $2";
+                  WHERE o.state = 'ready' AND o.merge_key <> '' AND o.attempts = 0 AND o.send_at_ms > $2 AND o.problem = ''";
     /// Joins another change to a waiting message.
     REWRITE = "UPDATE outbox SET kind = d.a, body = d.b
                  FROM (SELECT r.value ->> 0 AS id, r.value ->> 1 AS a, r.value ->> 2 AS b FROM" rows
               ") AS d WHERE outbox.id = d.id AND outbox.state = 'ready'";
-    /// Takes messages that are due. A lane waits behind a message that is being retried or looked for.
+    /// Takes messages that are due. A lane waits behind a message that is being retried or looked for. What begins with one
+    /// of the given rows is left to another instance.
     CLAIM = "UPDATE outbox SET state = CASE WHEN state = 'ready' THEN 'sending' ELSE 'looking' END,
-                               claimed_by = $1, claimed_until_ms = $2
+                               claimed_by = $2, claimed_until_ms = $3
               WHERE id IN (
                     SELECT o.id FROM outbox AS o
-                     WHERE o.state IN ('ready', 'sending', 'perhaps', 'looking') AND o.send_at_ms <= $3
-                       AND (o.state IN ('ready', 'perhaps') OR o.claimed_until_ms <= $3)
+                     WHERE o.state IN ('ready', 'sending', 'perhaps', 'looking') AND o.send_at_ms <= $4
+                       AND (o.state IN ('ready', 'perhaps') OR o.claimed_until_ms <= $4)
                        AND (o.free = 1 OR NOT EXISTS (
                            SELECT 1 FROM outbox AS e
                             WHERE e.conversation = o.conversation AND e.id < o.id
                               AND e.state IN ('ready', 'sending', 'perhaps', 'looking')
                               AND (e.state <> 'ready' OR e.attempts > 0)))
-                     ORDER BY o.send_at_ms, o.id LIMIT $4" locked ")
+                       AND NOT EXISTS (SELECT 1 FROM" rows
+                    "WHERE substr(o.conversation, 1, length(r.value ->> 0)) = r.value ->> 0)
+                     ORDER BY o.send_at_ms, o.id LIMIT $5" locked ")
              RETURNING id, key, conversation, ticket, kind, merge_key, state, created_at_ms, send_at_ms, attempts,
                        external_id, body";
     /// Writes what became of taken messages.
@@ -51,7 +54,7 @@ statements! {
     /// Lets out at once what was held back in a conversation.
     HASTEN = "UPDATE outbox SET send_at_ms = $2 WHERE conversation = $1 AND send_at_ms > $2 AND problem <> ''
                  AND state IN ('ready', 'sending', 'perhaps', 'looking') AND state = 'ready'";
-    /// When the next message is due that no other of its lane holds up.
+    /// When the next message is due that no other of its lane holds up, and that is not left to another instance.
     NEXT = "SELECT o.send_at_ms FROM outbox AS o
              WHERE o.state IN ('ready', 'sending', 'perhaps', 'looking') AND o.state IN ('ready', 'perhaps')
                AND (o.free = 1 OR NOT EXISTS (
@@ -59,9 +62,15 @@ statements! {
                     WHERE e.conversation = o.conversation AND e.id < o.id
                       AND e.state IN ('ready', 'sending', 'perhaps', 'looking')
                       AND (e.state <> 'ready' OR e.attempts > 0)))
+               AND NOT EXISTS (SELECT 1 FROM" rows
+            "WHERE substr(o.conversation, 1, length(r.value ->> 0)) = r.value ->> 0)
              ORDER BY o.send_at_ms, o.id LIMIT 1";
-    /// When the first claim runs out.
-    HELD = "SELECT claimed_until_ms FROM outbox WHERE claimed_until_ms > 0 ORDER BY claimed_until_ms LIMIT 1";
+    /// When the first claim runs out, of what is not left to another instance.
+    HELD = "SELECT o.claimed_until_ms FROM outbox AS o
+             WHERE o.claimed_until_ms > 0
+               AND NOT EXISTS (SELECT 1 FROM" rows
+            "WHERE substr(o.conversation, 1, length(r.value ->> 0)) = r.value ->> 0)
+             ORDER BY o.claimed_until_ms LIMIT 1";
     /// Messages of ours that somebody quotes.
     QUOTED = "SELECT o.conversation, o.external_id, o.ticket, o.kind, o.body FROM outbox AS o JOIN" rows
              "ON o.conversation = r.value ->> 0 AND o.external_id = r.value ->> 1 WHERE o.external_id <> ''";
@@ -183,6 +192,11 @@ pub struct Settled {
     pub body: String,
 }
 
+/// How the conversations of these channels begin, as rows.
+fn lanes_of(channels: &[String]) -> String {
+    json_rows(&channels.iter().map(|channel| [format!("{channel}:")]).collect::<Vec<_>>())
+}
+
 pub(super) fn outbox_row(row: &sqlx::any::AnyRow) -> OutboxRow {
     OutboxRow {
         id: text_at(row, 0),
@@ -238,16 +252,19 @@ impl Write {
         self.run(&REWRITE, query).await
     }
 
-    /// Takes up to `limit` messages that are due, in the order of their lanes.
+    /// Takes up to `limit` messages that are due, in the order of their lanes; none of the channels in `away`, over which
+    /// another instance sends.
     pub async fn outbox_claim(
         &mut self,
         holder: &str,
         until_ms: i64,
         now_ms: i64,
         limit: usize,
+        away: &[String],
     ) -> Result<Vec<OutboxRow>, StoreError> {
         let query = self
             .query(&CLAIM)
+            .bind(lanes_of(away))
             .bind(holder.to_owned())
             .bind(until_ms)
             .bind(now_ms)
@@ -304,6 +321,12 @@ impl Write {
             .collect())
     }
 
+    /// What was said about a ticket (`contract#number`), as this transaction sees it.
+    pub async fn outbox_about(&mut self, ticket: &str) -> Result<Vec<OutboxRow>, StoreError> {
+        let query = self.query(&SAID_OF).bind(ticket.to_owned());
+        Ok(self.rows(&SAID_OF, query).await?.iter().map(outbox_row).collect())
+    }
+
     /// Messages about tickets in a conversation (full name) whose id no platform has told, or not yet: `(key, ticket, body)`,
     /// newest first, among the last 5,000 of all.
     pub async fn outbox_without_id(&mut self, conversation: &str) -> Result<Vec<(String, String, String)>, StoreError> {
@@ -314,10 +337,12 @@ impl Write {
 }
 
 impl Store {
-    /// When the next outgoing message can be taken, in milliseconds: it is due, or the claim on it has run out.
-    pub async fn next_outgoing(&self) -> Result<Option<i64>, StoreError> {
-        let next = self.rows(&NEXT, sqlx::query(NEXT.on(self.engine))).await?;
-        let held = self.rows(&HELD, sqlx::query(HELD.on(self.engine))).await?;
+    /// When the next outgoing message can be taken, in milliseconds: it is due, or the claim on it has run out. None of the
+    /// channels in `away`, as in [`Write::outbox_claim`].
+    pub async fn next_outgoing(&self, away: &[String]) -> Result<Option<i64>, StoreError> {
+        let away = lanes_of(away);
+        let next = self.rows(&NEXT, sqlx::query(NEXT.on(self.engine)).bind(away.clone())).await?;
+        let held = self.rows(&HELD, sqlx::query(HELD.on(self.engine)).bind(away)).await?;
         Ok(next.first().into_iter().chain(held.first()).map(|row| number_at(row, 0)).min())
     }
 

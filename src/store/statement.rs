@@ -35,11 +35,11 @@ impl Statement {
 
 /// Declares statements: `NAME = "text"` for one text, `NAME = "a" rows "b"` where `rows` stands for the unfolded JSON array
 /// `$1` (each row is `r.value`, its fields `r.value ->> 0`), `NAME = "a" locked ""` and `NAME = "a" hold ""` for
-/// `FOR UPDATE SKIP LOCKED` and `FOR UPDATE` on PostgreSQL.
+/// `FOR UPDATE SKIP LOCKED` and `FOR UPDATE` on PostgreSQL; `rows` and `locked` may follow each other.
 macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident = $first:literal $($kind:ident $second:literal)?;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $first:literal $($kind:ident $second:literal)*;)+) => {
         $($(#[$doc])* pub(super) const $name: $crate::store::statement::Statement =
-            statements!(@one $name, $first $(, $kind, $second)?);)+
+            statements!(@one $name, $first $(, $kind, $second)*);)+
         pub(super) const ALL: &[$crate::store::statement::Statement] = &[$($name),+];
     };
     (@one $name:ident, $text:literal) => {
@@ -50,6 +50,14 @@ macro_rules! statements {
             name: stringify!($name),
             sqlite: concat!($before, " json_each($1) AS r ", $after),
             postgres: concat!($before, " jsonb_array_elements(CAST(CAST($1 AS text) AS jsonb)) AS r(value) ", $after),
+        }
+    };
+    (@one $name:ident, $before:literal, rows, $middle:literal, locked, $after:literal) => {
+        $crate::store::statement::Statement {
+            name: stringify!($name),
+            sqlite: concat!($before, " json_each($1) AS r ", $middle, $after),
+            postgres: concat!($before, " jsonb_array_elements(CAST(CAST($1 AS text) AS jsonb)) AS r(value) ", $middle,
+                              " FOR UPDATE OF o SKIP LOCKED", $after),
         }
     };
     (@one $name:ident, $before:literal, hold, $after:literal) => {

@@ -2,9 +2,11 @@
 
 mod browser;
 mod clock;
+mod foretold;
 mod laws;
 mod mail;
 mod peers;
+mod qq_official;
 mod rehearse;
 mod store;
 mod tidy;

@@ -8,7 +8,7 @@ use std::path::Path;
 use cluster::Cluster;
 use sqlx::Connection as _;
 use zhishou::rules::ticket::Outcome;
-use zhishou::store::{Engine, Store};
+use zhishou::store::{Engine, OutboxRow, OutboxState, Store};
 
 use crate::peers::support::{self, Tape, XIAN, inbound};
 
@@ -56,6 +56,52 @@ async fn every_statement_is_understood_by_postgresql() {
     let count = store.prepare_all().await.expect("every statement prepares");
     assert!(count >= STATEMENTS, "only {count} statements are listed");
     store.close().await;
+}
+
+#[tokio::test]
+async fn what_another_instance_sends_is_neither_taken_nor_waited_for() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cluster = Cluster::start();
+    let large = Store::open(&cluster.url()).await.expect("an empty database takes the schema");
+    for store in [in_file(folder.path()).await, large] {
+        let row = |id: &str, conversation: &str, at: i64| OutboxRow {
+            id: id.to_owned(),
+            key: id.to_owned(),
+            conversation: conversation.to_owned(),
+            ticket: String::new(),
+            kind: "status".to_owned(),
+            merge_key: String::new(),
+            state: OutboxState::Ready,
+            created_at_ms: at,
+            send_at_ms: at,
+            attempts: 0,
+            free: 0,
+            external_id: String::new(),
+            body: "{}".to_owned(),
+        };
+        let mut write = store.write().await.expect("a transaction");
+        let rows =
+            [row("out_1", "wecom:group:a", 10), row("out_2", "wecom2:group:a", 20), row("out_3", "qq:group:a", 30)];
+        write.outbox_add(&rows).await.expect("rows can be added");
+        write.commit().await.expect("a commit");
+        let away = ["wecom".to_owned()];
+        assert_eq!(store.next_outgoing(&[]).await.expect("it can be asked"), Some(10));
+        assert_eq!(
+            store.next_outgoing(&away).await.expect("it can be asked"),
+            Some(20),
+            "of a name that only begins alike"
+        );
+        let mut write = store.write().await.expect("a transaction");
+        let taken = write.outbox_claim("b", 500, 100, 10, &away).await.expect("rows can be claimed");
+        assert_eq!(taken.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["out_2", "out_3"]);
+        let taken = write.outbox_claim("a", 400, 100, 10, &[]).await.expect("rows can be claimed");
+        assert_eq!(taken.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["out_1"]);
+        write.commit().await.expect("a commit");
+        // A claim that runs out over there is no reason to look here.
+        assert_eq!(store.next_outgoing(&away).await.expect("it can be asked"), Some(500));
+        assert_eq!(store.next_outgoing(&[]).await.expect("it can be asked"), Some(400));
+        store.close().await;
+    }
 }
 
 #[test]

@@ -327,6 +327,11 @@ fn every_key_of_the_configuration_is_in_the_example() {
         "password",
         "folder",
         "done_folder",
+        "app_id",
+        "app_secret",
+        "sandbox",
+        "token_base",
+        "windows",
     ] {
         let pattern = Regex::new(&format!(r"(?m)^[#\s]*{key}\s*=")).expect("a valid pattern");
         assert!(pattern.is_match(&text), "docs/config.example.toml does not show `{key}`");

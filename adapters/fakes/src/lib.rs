@@ -3,5 +3,7 @@
 
 pub mod mail;
 pub mod onebot;
+pub mod proxy;
+pub mod qq_official;
 pub mod sms;
 pub mod wecom;

@@ -196,6 +196,9 @@ impl<'a> Reader<'a> {
         self.position.trying = Some((first, begun + 1));
         self.write().await?;
         let metas = self.opened.metas(block).await?;
+        let wanted: Vec<Meta> =
+            metas.iter().filter(|meta| !self.position.is_before(meta.uid, meta.arrived)).cloned().collect();
+        let mut at_hand = self.opened.fetch_small(&wanted).await?;
         let mut done = Vec::with_capacity(metas.len());
         let mut put_off = Vec::new();
         for uid in block {
@@ -213,7 +216,7 @@ impl<'a> Reader<'a> {
             let taken = if block.len() == 1 && begun >= TRIES {
                 self.hand_in_short(meta, Short::Unreadable("读取它时程序或连接多次中断".to_owned())).await?
             } else {
-                self.take(meta).await?
+                self.take(meta, at_hand.remove(uid)).await?
             };
             match taken {
                 Taken::Settled => done.push(*uid),
@@ -258,13 +261,18 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    async fn take(&mut self, meta: &Meta) -> Result<Taken, Trouble> {
+    /// `at_hand`: its bytes, where they have come already.
+    async fn take(&mut self, meta: &Meta, at_hand: Option<Vec<u8>>) -> Result<Taken, Trouble> {
         let most = self.config.max_bytes;
         // A size that does not fit is too large (2.3).
         if meta.size.is_none_or(|size| size > most) {
             return self.hand_in_short(meta, Short::TooLarge { most }).await;
         }
-        let raw = match self.opened.fetch(meta, most).await {
+        let fetched = match at_hand.filter(|raw| raw.len() as u64 <= most) {
+            Some(raw) => Ok(Fetched::Whole(raw)),
+            None => self.opened.fetch(meta, most).await,
+        };
+        let raw = match fetched {
             Ok(Fetched::Whole(raw)) => raw,
             Ok(Fetched::TooLarge) => return self.hand_in_short(meta, Short::TooLarge { most }).await,
             Ok(Fetched::Nothing) => {

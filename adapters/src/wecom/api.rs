@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::codec::errcode::{self, Class};
 use super::token::{TokenError, Tokens, address, why};
-use crate::SendError;
+use crate::{Proxy, SendError};
 
 /// For one call, everything included.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -84,16 +84,11 @@ impl From<TokenError> for CallError {
 
 /// A client that follows no redirects: an address with a secret in it is sent to nobody else.
 ///
-/// # Panics
-/// Where the process has not installed its TLS provider.
-pub fn client() -> Client {
-    Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .pool_idle_timeout(IDLE)
-        .timeout(LIMIT)
-        .build()
-        .expect("no option above can fail once the process has its TLS provider")
+/// # Errors
+/// Where the process has not installed its TLS provider, or the proxy cannot be one.
+pub fn client(proxy: Option<&Proxy>) -> reqwest::Result<Client> {
+    let builder = Client::builder().redirect(reqwest::redirect::Policy::none()).pool_idle_timeout(IDLE).timeout(LIMIT);
+    Proxy::on(proxy, builder)?.build()
 }
 
 /// Sends a request and reads the answer's JSON; an `errcode` other than 0 is a refusal.

@@ -20,8 +20,8 @@ use super::config::{BotConfig, BotMode};
 use super::memory::{Memory, PressWay};
 use super::session::{Outcome, later};
 use super::socket::{Line, LineConfig};
-use crate::media::Fetcher;
-use crate::{ChannelError, Entry, Outgoing, Receipt, SendError, Shelf};
+use crate::media::{Fetcher, MediaPolicy};
+use crate::{ChannelError, Entry, Outgoing, Proxy, Receipt, SendError, Shelf};
 
 /// How long a card is kept: as long as anybody may press it (wecom.md 4.4, the app's rule; the bot names none).
 const CARD_KEPT: Duration = Duration::from_hours(72);
@@ -109,6 +109,7 @@ impl Bot {
                     secret: secret.clone(),
                     url: url.clone(),
                     timing: config.timing.line.clone(),
+                    proxy: config.proxy.clone(),
                     lease: config.timing.lease,
                     look: config.timing.look,
                 };
@@ -120,10 +121,11 @@ impl Bot {
                 (None, Some(key.map_err(|error: KeyError| wrong(error.to_string()))?))
             }
         };
-        let fetcher = Fetcher::new(config.media.clone()).map_err(|error| wrong(error.to_string()))?;
-        let http = Client::builder().no_proxy().timeout(config.timing.http);
-        let http =
-            http.redirect(reqwest::redirect::Policy::none()).build().map_err(|error| wrong(error.to_string()))?;
+        let media = MediaPolicy { proxy: config.proxy.clone(), ..config.media.clone() };
+        let fetcher = Fetcher::new(media).map_err(|error| wrong(error.to_string()))?;
+        let http = Client::builder().timeout(config.timing.http).redirect(reqwest::redirect::Policy::none());
+        let http = Proxy::on(config.proxy.as_ref(), http).and_then(reqwest::ClientBuilder::build);
+        let http = http.map_err(|error| wrong(error.to_string()))?;
         Ok(Self { config, shelf, now, line, fetcher, http, media_key, memory: Mutex::default() })
     }
 
@@ -308,7 +310,8 @@ impl Bot {
     /// then there is no right to change it.
     pub async fn update(&self, task: &str, message: &Outgoing) -> bool {
         let waiting = self.memory().take_presses(task, (self.now)());
-        if waiting.is_empty() {
+        // By callbacks it may have been another instance that was told of the press: it looks for the new card.
+        if waiting.is_empty() && !self.pressed_elsewhere(task).await {
             return false;
         }
         let old = self.kept_card(task).await.unwrap_or_default();
@@ -320,7 +323,7 @@ impl Bot {
 
     /// Shows a card as it is now to whoever pressed it.
     pub(super) async fn answer_press(&self, way: PressWay, card: &Value) {
-        let body = json!({ "response_type": "update_template_card", "template_card": card });
+        let body = updating(card);
         match way {
             PressWay::Request(answer) => {
                 // Whoever held the request open may have gone; the desk says the state besides.
@@ -371,6 +374,11 @@ impl Bot {
         let kept = self.shelf.get(&format!("heard:{conversation}")).await;
         kept.map(|kept| kept.is_some()).map_err(|error| SendError::Unreachable(error.to_string()))
     }
+}
+
+/// The answer to a press: the whole card as it is to look for everybody.
+pub(super) fn updating(card: &Value) -> Value {
+    json!({ "response_type": "update_template_card", "template_card": card })
 }
 
 pub(super) fn unreachable(code: i64) -> SendError {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::bot::updating;
 use super::callback::{Callback, Form, Opened, Refused};
 use super::codec::bot_body::{BotMessage, CardPress, HeardBot, read_body};
 use super::intake::Intake;
@@ -97,8 +98,11 @@ impl Served {
             bot.keep_address(&press.msgid, &press.conversation, url).await;
         }
         let (answer, changed) = oneshot::channel();
+        let task = press.task.clone();
         // From here on, storing included: the platform waits five seconds in all.
         let limit = tokio::time::sleep(bot.config.timing.card);
+        let before = bot.kept_card(&task).await;
+        bot.note_press(&task).await;
         if let Some(event) = self.intake.press(press, at, PressWay::Request(answer)).await
             && let Err(refused) = self.store(event).await
         {
@@ -106,6 +110,7 @@ impl Served {
         }
         let changed = tokio::select! {
             changed = changed => changed.ok(),
+            card = bot.changed_elsewhere(&task, before) => Some(updating(&card)),
             () = limit => None,
         };
         self.done(opened, changed).await

@@ -15,6 +15,7 @@ use super::codec::frame::number_of;
 use super::codec::markdown::markdown;
 use super::codec::split::{BOT_BYTES, shorten};
 use super::config::API_BASE;
+use super::memory::CARD_WINDOW;
 use super::session::later;
 use crate::{Outgoing, Receipt, SendError};
 
@@ -22,6 +23,8 @@ use crate::{Outgoing, Receipt, SendError};
 const SERVES: Duration = Duration::from_mins(59);
 /// Addresses of one conversation that are remembered for news that answer nothing in particular.
 const SPARE: usize = 8;
+/// Between two looks for what another instance has made of a pressed card, of the five seconds there are (5.5).
+const LOOK: Duration = Duration::from_millis(250);
 
 /// One address, as kept. It is a secret while it serves, so it cannot be printed.
 #[derive(Serialize, Deserialize)]
@@ -128,6 +131,28 @@ impl Bot {
         }
         let text = shorten(&markdown(message), BOT_BYTES);
         (json!({ "msgtype": "markdown", "markdown": { "content": text } }), false)
+    }
+
+    /// A press waits here for its card, whichever instance decides on it.
+    pub(super) async fn note_press(&self, task: &str) {
+        let until = later((self.now)(), CARD_WINDOW);
+        self.keep(format!("bot-press:{task}"), String::new(), until).await;
+    }
+
+    /// Whether a press of this card waits at some instance. Whoever is told so has to put the new card in place.
+    pub(super) async fn pressed_elsewhere(&self, task: &str) -> bool {
+        // Over the line a press is answered by who heard it.
+        self.line.is_none() && self.shelf.take(&format!("bot-press:{task}")).await.is_ok_and(|press| press.is_some())
+    }
+
+    /// The card once another instance has changed it from `before`.
+    pub(super) async fn changed_elsewhere(&self, task: &str, before: Option<Value>) -> Value {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Some(card) = self.kept_card(task).await.filter(|card| before.as_ref() != Some(card)) {
+                return card;
+            }
+        }
     }
 
     async fn put_back(&self, msgid: &str, kept: &Kept) {

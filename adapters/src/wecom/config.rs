@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::app::AppConfig;
 use super::robot::RobotConfig;
 use super::session::LineTiming;
+use crate::Proxy;
 use crate::media::MediaPolicy;
 
 /// Base address of WeCom's HTTP API.
@@ -86,6 +87,8 @@ pub struct BotConfig {
     pub api_base: String,
     /// Bounds of fetching pictures and files.
     pub media: MediaPolicy,
+    /// The way out: for the line, for answers and for what is fetched.
+    pub proxy: Option<Proxy>,
     /// Times.
     pub timing: BotTiming,
 }
@@ -104,6 +107,7 @@ impl BotConfig {
             welcome: Self::WELCOME.to_owned(),
             api_base: API_BASE.to_owned(),
             media,
+            proxy: None,
             timing: BotTiming::default(),
         }
     }

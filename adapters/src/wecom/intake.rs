@@ -143,8 +143,11 @@ impl Intake {
 
     /// What the desk is told of a message, its files fetched.
     pub(super) async fn inbound(&self, message: BotMessage, at: Timestamp) -> Event {
-        let (mut attachments, sender_name) =
-            tokio::join!(self.attachments(&message.media), self.name_of(&message.sender));
+        let (mut attachments, sender_name, sender) = tokio::join!(
+            self.attachments(&message.media),
+            self.name_of(&message.sender),
+            self.plain_id(&message.sender)
+        );
         if let Some(kind) = &message.unreadable {
             attachments.push(Attachment {
                 name: kind.clone(),
@@ -158,7 +161,7 @@ impl Intake {
         Event::Message(Box::new(Inbound {
             channel: self.channel.clone(),
             conversation: message.conversation,
-            sender: message.sender,
+            sender,
             sender_name,
             external_id: message.msgid,
             sent_at: message.sent_at.unwrap_or(at),
@@ -184,10 +187,11 @@ impl Intake {
         }
         self.bot.memory().pressed(&press.task, way, at);
         let action = press.action().to_owned();
+        let sender = self.plain_id(&press.sender).await;
         Some(Event::Message(Box::new(Inbound {
             channel: self.channel.clone(),
             conversation: press.conversation,
-            sender: press.sender,
+            sender,
             sender_name: String::new(),
             external_id: press.msgid,
             sent_at: press.sent_at.unwrap_or(at),
@@ -208,6 +212,14 @@ impl Intake {
         let Some(app) = &self.app else { return String::new() };
         let named = tokio::time::timeout(NAME_LIMIT, app.name_of(userid)).await;
         named.ok().flatten().unwrap_or_default()
+    }
+
+    /// The plain userid of whoever wrote, where a bot that an ordinary member made tells an encrypted one and the application
+    /// can turn it (4.6): so that one person has one account over both. As it came where nobody can tell within a moment.
+    async fn plain_id(&self, userid: &str) -> String {
+        let asked = async { self.app.as_ref()?.userid_of(userid).await };
+        let plain = tokio::time::timeout(NAME_LIMIT, asked).await.ok().flatten();
+        plain.unwrap_or_else(|| userid.to_owned())
     }
 
     async fn attachments(&self, media: &[BotMedia]) -> Vec<Attachment> {

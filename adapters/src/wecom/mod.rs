@@ -28,6 +28,7 @@ mod bot_reply;
 mod config;
 mod intake;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,9 +156,31 @@ impl WeCom {
         let none = || SendError::Refused { code: 0, text: CANNOT_SPEAK_HERE.to_owned() };
         match way {
             Way::Bot => self.bot.as_ref().ok_or_else(none)?.send(message).await,
-            Way::App => self.app.as_ref().ok_or_else(none)?.send(message).await,
-            Way::Robot => self.robot_of(&message.conversation).ok_or_else(none)?.send(message).await,
+            Way::App => {
+                let message = self.with_plain_mentions(message).await;
+                self.app.as_ref().ok_or_else(none)?.send(&message).await
+            }
+            Way::Robot => {
+                let message = self.with_plain_mentions(message).await;
+                self.robot_of(&message.conversation).ok_or_else(none)?.send(&message).await
+            }
         }
+    }
+
+    /// Robots and groups of the application ring for plain userids only (3.2); a bot that an ordinary member made knows
+    /// encrypted ones. Where an application can tell the plain one it is named instead.
+    async fn with_plain_mentions<'m>(&self, message: &'m Outgoing) -> Cow<'m, Outgoing> {
+        let encrypted = |account: &String| account.starts_with("wo");
+        let Some(app) = self.app.as_ref().filter(|_| message.mentions.iter().any(encrypted)) else {
+            return Cow::Borrowed(message);
+        };
+        let mut message = message.clone();
+        for account in &mut message.mentions {
+            if let Some(plain) = app.userid_of(account).await {
+                *account = plain;
+            }
+        }
+        Cow::Owned(message)
     }
 
     /// The robot rings for what the bot has just said.
@@ -250,6 +273,11 @@ impl Channel for WeCom {
             }
         }
         Err(why.unwrap_or_else(|| SendError::Refused { code: 0, text: CANNOT_SPEAK_HERE.to_owned() }))
+    }
+
+    /// One instance has the line, and speaks for the whole channel while it has it.
+    fn sends_here(&self) -> bool {
+        !self.stands_by()
     }
 
     fn card_id(&self, key: &str) -> Option<String> {
@@ -356,7 +384,7 @@ fn check_paths(paths: [Option<&String>; 2]) -> Result<(), ChannelError> {
 /// Of two reasons the one that lets the message live: what passes by itself before what does not.
 fn worth_most(known: Option<SendError>, new: SendError) -> SendError {
     let rank = |error: &SendError| match error {
-        SendError::Throttled { .. } | SendError::Muted { .. } => 0,
+        SendError::Throttled { .. } | SendError::Muted { .. } | SendError::AwaitsContact => 0,
         SendError::Unreachable(_) => 1,
         SendError::Perhaps => 2,
         SendError::Refused { .. } => 3,

@@ -21,7 +21,7 @@ use super::codec::split::{Dialect, MARKDOWN_BYTES, TEXT_BYTES, pieces};
 use super::config::API_BASE;
 use super::multipart::{UploadKind, ascii_name, media_part};
 use super::parts::{Progress, plain_text, short_hash, unavailable};
-use crate::{ChannelError, Outgoing, Receipt, SendError, Shelf};
+use crate::{ChannelError, Outgoing, Proxy, Receipt, SendError, Shelf};
 
 /// Messages a minute (3.4).
 const PER_MINUTE: u32 = 20;
@@ -39,6 +39,8 @@ pub struct RobotConfig {
     pub conversation: String,
     /// Base of the HTTP API.
     pub api_base: String,
+    /// The way out.
+    pub proxy: Option<Proxy>,
 }
 
 impl RobotConfig {
@@ -63,7 +65,7 @@ impl RobotConfig {
         if key.is_empty() || key.len() > 128 || !key.chars().all(fits) {
             return Err("群机器人的 key 不正确，请从群设置的“消息推送”里重新复制 webhook 地址".to_owned());
         }
-        Ok(Self { key: SecretString::from(key), conversation: conversation.trim().to_owned(), api_base })
+        Ok(Self { key: SecretString::from(key), conversation: conversation.trim().to_owned(), api_base, proxy: None })
     }
 }
 
@@ -101,8 +103,9 @@ impl Robot {
             return Err(ChannelError::Misconfigured("群机器人的 conversation 应写成 group:群编号".to_owned()));
         }
         Ok(Self {
+            client: client(config.proxy.as_ref())
+                .map_err(|error| ChannelError::Misconfigured(format!("群机器人：{error}")))?,
             config,
-            client: client(),
             shelf,
             now,
             queue: Mutex::default(),

@@ -169,6 +169,7 @@ fn in_group(event: &Event) -> bool {
         }
         Event::Message(_)
         | Event::Joined { .. }
+        | Event::Reachable { .. }
         | Event::Online(_)
         | Event::OwnMessage { .. }
         | Event::Bounced { .. } => false,

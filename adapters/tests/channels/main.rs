@@ -9,6 +9,7 @@ mod http;
 mod listening;
 mod mail;
 mod media;
+mod qq_official;
 mod reverse;
 mod sending;
 mod session;

@@ -42,7 +42,7 @@ async fn files() -> (String, Arc<AtomicUsize>) {
 fn fetcher(allow: &[&str]) -> Fetcher {
     tls();
     let allow_hosts = allow.iter().map(|host| (*host).to_owned()).collect();
-    Fetcher::new(MediaPolicy { allow_hosts, max_bytes: 2048, time_limit: Duration::from_secs(2) }).unwrap()
+    Fetcher::new(MediaPolicy { allow_hosts, max_bytes: 2048, time_limit: Duration::from_secs(2), proxy: None }).unwrap()
 }
 
 #[tokio::test]

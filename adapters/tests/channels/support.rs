@@ -113,7 +113,7 @@ fn message(event: &Event) -> Option<Inbound> {
 #[async_trait]
 impl Inbox for Desk {
     async fn accept(&self, channel: &str, event: Event) -> Result<(), InboxError> {
-        assert!(["qq", "wecom"].contains(&channel), "{channel}");
+        assert!(["qq", "qqbot", "wecom"].contains(&channel), "{channel}");
         {
             let mut state = self.state.lock().unwrap();
             if let Some(failure) = state.failures.pop_front() {

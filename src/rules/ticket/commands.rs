@@ -39,7 +39,7 @@ impl Stepping<'_> {
                 self.must(|state| !state.is_over())?;
                 self.close(text, false);
             }
-            Event::Withdraw { text } => self.withdraw(text)?,
+            Event::Withdraw { text, unfounded } => self.withdraw(text, *unfounded)?,
             Event::MergeInto { number } => self.merge_into(*number)?,
             Event::Absorb { other } => self.absorb(other)?,
             Event::Link { others } => self.link(others)?,
@@ -579,8 +579,9 @@ impl Stepping<'_> {
         }
     }
 
-    fn withdraw(&mut self, text: &str) -> Result<(), Refusal> {
+    fn withdraw(&mut self, text: &str, unfounded: bool) -> Result<(), Refusal> {
         self.must(|state| !state.is_over())?;
+        self.ticket.unfounded = unfounded;
         self.ticket.suspension = None;
         self.ticket.state = State::Withdrawn;
         self.ticket.closed_at = Some(self.now);

@@ -183,6 +183,9 @@ pub struct Ticket {
     /// The last word of an engineer to the requester.
     #[serde(default)]
     pub latest: Option<String>,
+    /// Ended because it was looked into and found to be no problem.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfounded: bool,
     /// The solution.
     #[serde(default)]
     pub solution: Option<String>,
@@ -363,6 +366,8 @@ pub enum Event {
     Withdraw {
         /// Why.
         text: String,
+        /// Looked into and found to be none.
+        unfounded: bool,
     },
     /// 合并: this ticket goes on in another.
     MergeInto {
@@ -531,6 +536,11 @@ pub struct About {
 }
 
 impl Ticket {
+    /// Where it stands, as people read it.
+    pub fn state_zh(&self) -> &'static str {
+        if self.unfounded && self.state == State::Withdrawn { "经核实不是问题" } else { self.state.zh() }
+    }
+
     /// A new ticket and the facts and effects of its opening. `by` is who opened it (the requester, or the engineer
     /// who wrote 代报).
     pub fn open(terms: &Terms, opening: Opening, by: &Actor, now: Timestamp) -> Decision {
@@ -570,6 +580,7 @@ impl Ticket {
             claimed_at: None,
             urged_at: None,
             latest: None,
+            unfounded: false,
             solution: None,
             resolved_at: None,
             confirm_until: None,

@@ -555,7 +555,7 @@ impl Tale {
             Deed::Confirm => ("requester-1", Event::Confirm),
             Deed::Reopen => ("requester-1", Event::Reopen { text: text() }),
             Deed::Close => (engineer, Event::Close { text: text() }),
-            Deed::Withdraw => ("requester-1", Event::Withdraw { text: text() }),
+            Deed::Withdraw => ("requester-1", Event::Withdraw { text: text(), unfounded: false }),
             Deed::MergeInto => (engineer, Event::MergeInto { number: 9 }),
             Deed::Absorb(other) => (engineer, Event::Absorb { other: Box::new(self.other(other)) }),
             Deed::Link => (engineer, Event::Link { others: vec![(3, "qq:group:3".to_owned())] }),

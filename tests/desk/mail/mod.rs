@@ -3,6 +3,7 @@
 
 mod bounces;
 mod checked;
+mod inspecting;
 mod real;
 mod support;
 mod threads;

@@ -89,7 +89,7 @@ async fn a_hanging_conversation_does_not_hide_when_another_is_due() {
     // Somebody else's outbox holds the two messages, and does not come back.
     let now = desk.now().as_millisecond();
     let mut write = store.write().await.expect("a transaction");
-    let held = write.outbox_claim("hangs", now + 180_000, now, 10).await.expect("rows can be claimed");
+    let held = write.outbox_claim("hangs", now + 180_000, now, 10, &[]).await.expect("rows can be claimed");
     assert_eq!(held.len(), 2);
     write.commit().await.expect("a commit");
     says(&desk, "group:20002", "40003", "m2", "抵押登记打不开了").await;

@@ -87,6 +87,8 @@ fn a_wrong_key_of_a_surface_is_named_in_chinese() {
         ("no group", ROBOT.replace("conversation = \"group:wrAGENCY0001\"\n", ""), &["conversation"]),
         ("an unknown key", SOCKET.replace("secret =", "secrt ="), &["secrt"]),
         ("two bots", format!("{SOCKET}{SOCKET}"), &["只能有一个 wecom-bot"]),
+        ("a proxy without its scheme", format!("{SOCKET}proxy = \"10.0.0.8:3128\"\n"), &["proxy", "http://主机:端口"]),
+        ("a proxy of another kind", format!("{ROBOT}proxy = \"socks5://10.0.0.8:1080\"\n"), &["proxy", "http://"]),
         ("the same path twice", format!("{CALLBACK}path = \"/x\"\n{APP}path = \"/x\"\n"), &["path", "相同"]),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -98,6 +100,28 @@ fn a_wrong_key_of_a_surface_is_named_in_chinese() {
             assert!(said.contains(part), "{why}: no word of {part} in: {said}");
         }
         assert!(said.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{why}: not in Chinese: {said}");
+    }
+}
+
+#[test]
+fn every_code_of_the_platform_stands_in_the_manual() {
+    let manual = include_str!("../../../docs/manual/wecom.md");
+    let (_, table) = manual.split_once("## 错误代码").expect("there is a table of codes");
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let (mut single, mut ranges) = (Vec::new(), Vec::new());
+    for entry in rows.flat_map(|row| row.split('、')) {
+        let mut numbers = entry.split(" 至 ").map(|number| number.trim().parse::<i64>());
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(from)), Some(Ok(to))) => ranges.push(from..=to),
+            (Some(Ok(code)), None) => single.push(code),
+            // The head of the table.
+            _ => {}
+        }
+    }
+    assert!(single.len() > 40, "the table was read: {single:?}");
+    for code in zhishou_adapters::wecom::codec::errcode::known().filter(|code| *code != 0) {
+        let told = single.contains(&code) || ranges.iter().any(|range| range.contains(&code));
+        assert!(told, "{code} is not explained");
     }
 }
 

@@ -1,6 +1,7 @@
 //! A WeChat Work that is none, with any number of desks on one database file before it.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zhishou::clock::{Clock as _, HandClock};
 use zhishou::console::{Console, router};
-use zhishou::desk::{ChannelShelf, Desk, people_rows};
+use zhishou::desk::{ChannelShelf, Desk, Parts, Wording, people_rows};
 use zhishou::rules::directory::PeopleFile;
 use zhishou::rules::ticket::Ticket;
 use zhishou::store::{OutboxRow, OutboxState, Store};
@@ -32,6 +33,8 @@ use crate::peers::support::{self, XIAN, within};
 pub enum Surfaces {
     /// The bot on its line, nothing else.
     Socket,
+    /// The bot on its line, and a robot in each group to ring.
+    SocketAndRobots,
     /// The bot by callbacks, a robot in each group as the way out.
     Callback,
     /// The application alone: everybody writes to it, there are no groups.
@@ -49,23 +52,35 @@ pub struct Instance {
     pub address: String,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+    /// Clockwork and outbox.
+    work: Vec<JoinHandle<()>>,
 }
 
 impl Instance {
+    /// It goes on serving and listening; what comes in is left to others.
+    pub async fn stops_working(&mut self) {
+        for task in self.work.drain(..) {
+            task.abort();
+            // It was told to end in the middle.
+            let _ = task.await;
+        }
+    }
+
     /// A clean end: what is under way is finished, the line is given up.
     pub async fn ends(self) {
         self.stop.cancel();
-        for task in self.tasks {
+        for task in self.tasks.into_iter().chain(self.work) {
             within("an instance ends", task).await.expect("no task panics");
         }
     }
 
     /// The power goes out.
     pub async fn dies(self, wecom: &FakeWeCom) {
-        for task in &self.tasks {
+        let tasks: Vec<_> = self.tasks.into_iter().chain(self.work).collect();
+        for task in &tasks {
             task.abort();
         }
-        for task in self.tasks {
+        for task in tasks {
             // It was told to end in the middle.
             let _ = task.await;
         }
@@ -84,7 +99,7 @@ pub struct World {
     url: String,
     seeds: u64,
     /// Kept until the world ends: the database lies in it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Whether a message waits behind another one of its conversation that is being retried or looked for.
@@ -118,7 +133,10 @@ fn bot(wecom: &FakeWeCom, callback: bool) -> BotConfig {
     } else {
         BotMode::Socket { bot_id: bot.bot_id, secret: SecretString::from(bot.secret), url: wecom.socket_url() }
     };
-    BotConfig { name: Some(bot.name), api_base: wecom.api_base(), timing: timing(), ..BotConfig::new(mode) }
+    let mut config = BotConfig::new(mode);
+    // What is sent to the bot lies on the stand-in.
+    config.media.allow_hosts = vec!["127.0.0.1".to_owned()];
+    BotConfig { name: Some(bot.name), api_base: wecom.api_base(), timing: timing(), ..config }
 }
 
 fn app(wecom: &FakeWeCom) -> AppConfig {
@@ -146,11 +164,15 @@ impl Surfaces {
     }
 
     fn has_line(self) -> bool {
-        matches!(self, Self::Socket | Self::SocketAndApp)
+        matches!(self, Self::Socket | Self::SocketAndRobots | Self::SocketAndApp)
+    }
+
+    fn has_robots(self) -> bool {
+        self.posts() || self == Self::SocketAndRobots
     }
 
     fn config(self, wecom: &FakeWeCom) -> WeComConfig {
-        let robots = KEYS.iter().filter(|_| self.posts()).map(|(key, chat)| {
+        let robots = KEYS.iter().filter(|_| self.has_robots()).map(|(key, chat)| {
             RobotConfig::new(&wecom.robot_url(key), &format!("group:{chat}")).expect("a robot of the stand-in")
         });
         WeComConfig {
@@ -165,6 +187,12 @@ impl Surfaces {
 impl World {
     /// One desk, connected, with everybody known to it.
     pub async fn new(surfaces: Surfaces) -> Self {
+        let text = if surfaces == Surfaces::App { PEOPLE.to_owned() } else { format!("{PEOPLE}{THEIR_GROUP}") };
+        Self::with(surfaces, &text).await
+    }
+
+    /// The same with these people and conversations.
+    pub async fn with(surfaces: Surfaces, people: &str) -> Self {
         support::tls();
         let clock = support::clock();
         let shown: Now = {
@@ -184,11 +212,9 @@ impl World {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = format!("sqlite://{}", folder.path().join("zhishou.db").display());
         let store = Store::open(&url).await.expect("a database file");
-        let mut world = Self { wecom, clock, store, up: Vec::new(), surfaces, url, seeds: 0, _folder: folder };
+        let mut world = Self { wecom, clock, store, up: Vec::new(), surfaces, url, seeds: 0, folder };
         world.start().await;
-        let text = if surfaces == Surfaces::App { PEOPLE.to_owned() } else { format!("{PEOPLE}{THEIR_GROUP}") };
-        let people = PeopleFile::parse(&text, "people.toml").expect("the people of the stories");
-        world.desk().import(people_rows(&people)).await.expect("people can be brought in");
+        world.imports(people).await;
         world.connected(1).await;
         world
     }
@@ -204,7 +230,18 @@ impl World {
         let shelf: Arc<dyn Shelf> = Arc::new(ChannelShelf::new(store.clone(), self.clock.clone(), "wecom", self.seeds));
         let channel = Arc::new(WeCom::new(self.surfaces.config(&self.wecom), &shelf, &now).expect("a configuration"));
         let channels: Vec<Arc<dyn Channel>> = vec![channel.clone()];
-        let desk = support::open_with(&store, &self.clock, channels, self.seeds, &[XIAN]).await;
+        let desk = Desk::open(Parts {
+            store,
+            clock: self.clock.clone(),
+            seed: self.seeds,
+            contracts: vec![support::terms(XIAN)],
+            default_contract: Some(XIAN.to_owned()),
+            wording: Wording::new(None).expect("the shipped words"),
+            channels,
+            attachments: Some(self.attachments()),
+        })
+        .await
+        .expect("a desk opens on its database");
         let console = Console { desk: desk.clone(), clock: None, admin_password: None, sandbox: false };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address").to_string();
@@ -230,8 +267,8 @@ impl World {
             let channel = channel.clone();
             async move { channel.listen(inbox, stop).await.expect("the channel is configured") }
         });
-        let tasks = vec![serving, clockwork, outbox, listening];
-        self.up.push(Instance { desk, channel, address, stop, tasks });
+        let (tasks, work) = (vec![serving, listening], vec![clockwork, outbox]);
+        self.up.push(Instance { desk, channel, address, stop, tasks, work });
         self.up.last().expect("it was just put there")
     }
 
@@ -250,6 +287,28 @@ impl World {
             self.wecom.has_subscribed(times).await;
             within("the desk knows its line", self.up.last().expect("a desk is up").channel.connected()).await;
         }
+    }
+
+    /// The platform posts to this desk from now on; it asks no address to prove itself.
+    pub fn posts_to(&self, at: usize) {
+        let address = &self.up[at].address;
+        if self.surfaces.posts() {
+            self.wecom.bot_callback(&format!("http://{address}{}", BotMode::DEFAULT_PATH));
+        }
+        if self.surfaces.has_app() {
+            self.wecom.app_callback(&format!("http://{address}{}", AppCallback::DEFAULT_PATH));
+        }
+    }
+
+    /// An administrator imports a people file.
+    pub async fn imports(&self, people: &str) {
+        let people = PeopleFile::parse(people, "people.toml").expect("the people of the stories");
+        self.desk().import(people_rows(&people)).await.expect("people can be brought in");
+    }
+
+    /// Where pictures and files are kept.
+    pub fn attachments(&self) -> PathBuf {
+        self.folder.path().join("attachments")
     }
 
     /// The oldest desk that is up.
@@ -312,6 +371,32 @@ impl World {
             }
         })
         .await;
+    }
+
+    /// Lets time pass until nothing waits to be said, whatever it is about.
+    pub async fn passes(&self) {
+        let mut changes = self.desk().watch();
+        within("everything is said", async {
+            while self.store.outbox_counts().await.expect("messages can be counted").0 > 0 {
+                // A message under way is not hurried: the clock moves after it has come to something, or not at all.
+                if tokio::time::timeout(Duration::from_millis(100), changes.changed()).await.is_err() {
+                    self.forward(21);
+                }
+            }
+        })
+        .await;
+    }
+
+    /// A desk looks again and again for what others have stored, as on a server that several share.
+    pub fn looks_around(&self, at: usize) -> JoinHandle<()> {
+        let (desk, mut changes) = (self.up[at].desk.clone(), self.up[at].desk.watch());
+        tokio::spawn(async move {
+            loop {
+                // Storing a message rings only in the process that stored it.
+                let _ = tokio::time::timeout(Duration::from_millis(20), changes.changed()).await;
+                desk.nudge();
+            }
+        })
     }
 
     /// What is to be said yet about the tickets of a story.

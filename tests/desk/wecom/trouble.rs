@@ -4,7 +4,9 @@ use super::people::{AGENCY, AT_AGENCY, AT_ENGINEERS, WANG, ZHANG};
 use super::support::{Surfaces, World};
 use super::tickets::{Step, over_the_line, with_the_application};
 use crate::peers::support::within;
+use zhishou::desk::faq_rows;
 use zhishou_fakes::wecom::Fault;
+use zhishou_intents::FaqEntry;
 
 #[tokio::test]
 async fn tokens_that_expire_before_every_step_are_fetched_again() {
@@ -199,6 +201,9 @@ async fn two_desks_on_one_database_share_the_work_while_one_of_them_has_the_line
     .await;
     over_the_line(&mut world, async |_: &mut World, _| {}).await;
     assert_eq!(world.wecom.subscriptions(), 1, "one line, and nobody fights for it");
+    let said = world.store.said_of(&format!("{}#1", crate::peers::support::XIAN)).await.expect("messages can be read");
+    let handed_back: Vec<_> = said.iter().filter(|row| row.attempts > 1).collect();
+    assert!(handed_back.is_empty(), "whoever stands by leaves them alone: {handed_back:#?}");
     world.ends(6).await;
 }
 
@@ -213,5 +218,87 @@ async fn a_strangers_connection_that_takes_the_bot_over_is_not_fought_with_and_n
     })
     .await;
     assert_eq!(world.wecom.subscriptions(), 2);
+    world.ends(6).await;
+}
+
+#[tokio::test]
+async fn a_line_cut_within_an_answer_of_several_frames_loses_no_frame_and_leaves_no_stream_open() {
+    // About 26,000 bytes: a stream, which is finished at once, and a message after it.
+    let answer: Vec<String> = (1..=600).map(|n| format!("第 {n} 步：在登记系统里打开相应的菜单")).collect();
+    let entry = FaqEntry {
+        id: "long".to_owned(),
+        question: "不动产登记系统如何导出月度报表".to_owned(),
+        similar: Vec::new(),
+        answer: answer.join("\n"),
+        contract: None,
+        system: None,
+        role: None,
+    };
+    for fault in [Fault::Cut, Fault::TakeAndCut] {
+        let world = World::new(Surfaces::Socket).await;
+        world.desk().import(faq_rows(std::slice::from_ref(&entry))).await.expect("answers can be brought in");
+        world.wecom.misbehave("aibot_send_msg", &[fault]);
+        world.wecom.say_in_group(AGENCY, WANG, "不动产登记系统如何导出月度报表？", None).await;
+        world.taken(1).await;
+        world.passes().await;
+        let shown = world.wecom.shown(AT_AGENCY);
+        let kinds: Vec<&str> = shown.iter().map(|shown| shown.kind.as_str()).collect();
+        assert_eq!(kinds[0], "stream", "{kinds:?}");
+        // What was taken before the cut may stand twice, and says so the second time.
+        let expected = if fault == Fault::Cut { 2 } else { 3 };
+        assert_eq!(kinds.len(), expected, "{fault:?}: {kinds:?}");
+        assert!(shown[expected - 1].text.contains("（网络不稳，此条可能重复）"), "{fault:?}");
+        let all = format!("{}\n{}", shown[0].text, shown[expected - 1].text);
+        for line in &answer {
+            assert_eq!(
+                all.matches(&format!("{line}\n")).count() + all.matches(&format!("{line}（")).count(),
+                1,
+                "{line}"
+            );
+        }
+        assert_eq!(world.wecom.subscriptions(), 2);
+        world.ends(1).await;
+    }
+}
+
+#[tokio::test]
+async fn everything_the_line_gives_twice_has_the_effect_of_one() {
+    let mut world = World::new(Surfaces::Socket).await;
+    world.wecom.give_twice(true);
+    over_the_line(&mut world, async |_: &mut World, _| {}).await;
+    world.ends(6).await;
+
+    for anew in [true, false] {
+        let mut world = World::new(Surfaces::App).await;
+        world.wecom.sign_repeats_anew(anew);
+        world.wecom.give_twice(true);
+        with_the_application(&mut world, async |_: &mut World, _| {}).await;
+        world.ends(6).await;
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_expire_beside_the_line_cost_no_name_and_no_notice() {
+    let mut world = World::new(Surfaces::SocketAndApp).await;
+    let mut expired = false;
+    over_the_line(&mut world, async |world: &mut World, _| {
+        expired = !expired;
+        if expired { world.wecom.expire_tokens() } else { world.wecom.withdraw_tokens() }
+    })
+    .await;
+    assert!(world.wecom.shows(AT_AGENCY, "已受理").await.text.contains("王科长"), "the application knows the name");
+    world.ends(6).await;
+}
+
+#[tokio::test]
+async fn two_applications_instances_that_are_posted_to_in_turn_are_one() {
+    let mut world = World::new(Surfaces::App).await;
+    world.start().await;
+    let mut turn = 0;
+    with_the_application(&mut world, async |world: &mut World, _| {
+        turn += 1;
+        world.posts_to(turn % 2);
+    })
+    .await;
     world.ends(6).await;
 }

@@ -111,6 +111,9 @@ pub(super) async fn bot_hears(
         return Given { id, way: Way::Callback, statuses };
     }
     let way = over_socket(shared, &id, cmd, &body, &about);
+    if shared.read(|state| state.gives_twice) {
+        over_socket(shared, &id, cmd, &body, &about);
+    }
     Given { id, way, statuses: Vec::new() }
 }
 
@@ -221,7 +224,8 @@ async fn post(
     for _ in 0..attempts {
         let status = attempt(shared, door, url, &sealed, &about).await;
         statuses.push(status);
-        if status == 200 {
+        let again = attempts > 1 && statuses.len() == 1 && shared.read(|state| state.gives_twice);
+        if status == 200 && !again {
             break;
         }
         if shared.read(|state| state.signs_anew) {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::FakeWeCom;
 use super::bot_rules::Layout;
 use super::callbacks::{self, Door, Given, Sealed, element};
+use super::media::Owner;
 use super::shown::{By, Shown};
 use super::state::State;
 
@@ -88,6 +89,20 @@ impl FakeWeCom {
             state.serial("690874123001357")
         });
         let inner = format!("{}{}<MsgId>{id}</MsgId>", element("MsgType", "text"), element("Content", text));
+        callbacks::app_hears(&self.shared, &id, userid, &inner, None).await
+    }
+
+    /// Somebody sends the application a picture: it gets a `media_id` to fetch it by.
+    ///
+    /// # Panics
+    /// Where the platform would not take such a picture from anybody.
+    pub async fn send_image_to_app(&self, userid: &str, name: &str, bytes: &[u8]) -> Given {
+        let (id, media) = self.shared.edit_now(|state, now| {
+            state.add_person(userid, userid);
+            let media = state.keep(Owner::Corp, "image", name, bytes.to_vec(), now);
+            (state.serial("690874123001357"), media.expect("a picture of a legal size"))
+        });
+        let inner = format!("{}{}<MsgId>{id}</MsgId>", element("MsgType", "image"), element("MediaId", &media));
         callbacks::app_hears(&self.shared, &id, userid, &inner, None).await
     }
 

@@ -86,6 +86,12 @@ impl FakeWeCom {
         self.shared.edit(|state| state.signs_anew = anew);
     }
 
+    /// Everything that may be given more than once comes twice, though the first time was answered: the answer was lost on
+    /// the way.
+    pub fn give_twice(&self, twice: bool) {
+        self.shared.edit(|state| state.gives_twice = twice);
+    }
+
     /// Cuts every connection of the bot without a word.
     pub fn drop_socket(&self) {
         self.shared.edit(|state| {

@@ -133,6 +133,8 @@ pub(super) struct State {
     pub(super) patience: Duration,
     /// Repeats of a callback carry a signature of their own, not the first one again.
     pub(super) signs_anew: bool,
+    /// What may be given more than once is.
+    pub(super) gives_twice: bool,
     pub(super) people: BTreeMap<String, Person>,
     pub(super) groups: BTreeMap<String, Group>,
     pub(super) robots: BTreeMap<String, Robot>,
@@ -178,6 +180,7 @@ impl Shared {
             base: String::new(),
             patience: Duration::from_secs(5),
             signs_anew: false,
+            gives_twice: false,
             people: BTreeMap::new(),
             groups: BTreeMap::new(),
             robots: BTreeMap::new(),

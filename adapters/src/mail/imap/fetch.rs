@@ -1,5 +1,6 @@
 //! Fetching: what a mail is like first, then its bytes, large ones in steps.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_imap::imap_proto::{AttributeValue, MessageSection, Response, SectionPath};
@@ -10,6 +11,9 @@ use super::{Opened, Trouble};
 
 /// Mails larger than this are fetched in steps of it (2.3: one response is read whole into memory).
 const STEP: u64 = 1 << 20;
+
+/// Mails up to this size are fetched several at once.
+const SMALL: u64 = 64 << 10;
 
 /// Largest header that is fetched (5.7).
 const HEADER: u64 = 256 << 10;
@@ -99,6 +103,34 @@ impl Opened {
         }
     }
 
+    /// Small mails at once, together not more than one step: a round trip for each is what takes long with many. What does
+    /// not come this way is to be fetched alone, whatever the reason.
+    pub(in crate::mail) async fn fetch_small(&mut self, metas: &[Meta]) -> Result<HashMap<u32, Vec<u8>>, Trouble> {
+        let mut sum = 0;
+        let fits = |meta: &&Meta| {
+            let size = meta.size.unwrap_or(u64::MAX);
+            let fits = size <= SMALL && sum + size <= STEP;
+            sum += if fits { size } else { 0 };
+            fits
+        };
+        let uids: Vec<u32> = metas.iter().filter(fits).map(|meta| meta.uid).collect();
+        let mut found = HashMap::new();
+        if uids.len() > 1 {
+            let command = format!("UID FETCH {} (UID BODY.PEEK[])", uid_set(&uids));
+            self.line
+                .run(&command, Duration::ZERO, |response| {
+                    if let Response::Fetch(_, attributes) = response
+                        && let Some(uid) = uid_of(attributes).filter(|uid| uids.contains(uid))
+                        && let Some(bytes) = body_of(attributes, Wanted::Body).filter(|bytes| !bytes.is_empty())
+                    {
+                        found.insert(uid, bytes.to_vec());
+                    }
+                })
+                .await?;
+        }
+        Ok(found)
+    }
+
     /// A mail's header, or as much as is reasonable of it.
     pub(in crate::mail) async fn header(&mut self, uid: u32) -> Result<Option<Vec<u8>>, Trouble> {
         self.body(uid, &format!("BODY.PEEK[HEADER]<0.{HEADER}>"), Wanted::Header).await
@@ -111,7 +143,7 @@ impl Opened {
             .line
             .run(&command, Duration::ZERO, |response| {
                 if let Response::Fetch(_, attributes) = response
-                    && attributes.iter().any(|value| matches!(value, AttributeValue::Uid(of) if *of == uid))
+                    && uid_of(attributes) == Some(uid)
                     && let Some(bytes) = body_of(attributes, wanted)
                 {
                     found = Some(bytes.to_vec());
@@ -129,6 +161,13 @@ impl Opened {
 enum Wanted {
     Body,
     Header,
+}
+
+fn uid_of(attributes: &[AttributeValue<'_>]) -> Option<u32> {
+    attributes.iter().find_map(|value| match value {
+        AttributeValue::Uid(uid) => Some(*uid),
+        _ => None,
+    })
 }
 
 fn body_of<'a>(attributes: &'a [AttributeValue<'_>], wanted: Wanted) -> Option<&'a [u8]> {

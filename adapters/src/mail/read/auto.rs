@@ -123,6 +123,7 @@ pub(super) fn auto(
         return Some("已读或送达回执".to_owned());
     }
     if let Some(value) = word("precedence")
+        .or_else(|| word("x-precedence"))
         .filter(|value| matches!(value.as_str(), "bulk" | "list" | "junk" | "auto_reply" | "auto-reply"))
     {
         return Some(format!("群发或自动邮件（Precedence: {value}）"));

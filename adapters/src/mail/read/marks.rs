@@ -118,7 +118,7 @@ static SEPARATOR: LazyLock<Regex> = LazyLock::new(|| {
 static ABOVE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?ix)^[\W_]*(?:
-            (?:please\s+)?(?:type\s+(?:your\s+)?)?(?:reply|respond|write|answer|antwort\w*)\b.{0,40}\babove\s+(?:this|the)\b.{0,60}
+            (?:please\s+)?(?:type\s+(?:your\s+)?)?(?:reply|respond|write|answer|antwort\w*)\b.{0,40}\babove\s+(?:(?:this|the)\s+(?:dotted\s+)?line|this\s+(?:text|e-?mail|message|note|separator))\b.{0,60}
           | (?:bitte\s+)?(?:antworten?\s+sie\s+)?(?:nur\s+)?(?:oberhalb|über)\s+dieser\s+(?:linie|zeile).{0,40}
           | (?:veuillez\s+)?répon(?:dre|dez)\b.{0,30}au-dessus\s+de\s+cette\s+ligne.{0,30}
           | .{0,10}请?在此(?:行|线)(?:以上|之上|上方).{0,10} | .{0,4}回复请写在此行之上.{0,6}
@@ -137,6 +137,10 @@ static LABEL: LazyLock<Regex> = LazyLock::new(|| {
         )[\s\u{A0}*]{0,4}(?:[:：]|\|)",
     )
 });
+
+/// Labels for a day that forms have as well.
+static DAY_LABEL: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^[\s>*|_]*(?:date|datum|data|dato|fecha|tarih|дата|日期|时间|日付)\b"));
 
 /// `Original`, alone on its line above a block of fields (QQ Mail, new editor).
 static ALONE: LazyLock<Regex> =
@@ -203,7 +207,7 @@ pub(super) fn begins(lines: &[Line], at: usize, answers: bool) -> Option<Begins>
     if let Some((from, behind)) = fields(lines, at, answers) {
         return Some(Begins::Block { from, behind });
     }
-    attribution(lines, at)
+    attribution(lines, at, answers)
 }
 
 fn label(text: &str) -> Option<&'static str> {
@@ -235,13 +239,15 @@ fn header_block(lines: &[Line], at: usize) -> Option<usize> {
 fn fields(lines: &[Line], at: usize, answers: bool) -> Option<(usize, usize)> {
     let first = label(&lines[at].text)?;
     let (mut seen, mut behind, mut misses) = (vec![first], at + 1, 0);
-    let mut evidence = lines[at].text.contains('@');
+    // What a form that somebody filled in does not have: an address, or a client's word for when it was sent with a time.
+    let sent = |text: &str| !DAY_LABEL.is_match(text) && TIME.is_match(text);
+    let mut evidence = lines[at].text.contains('@') || first == "sent" && sent(&lines[at].text);
     for (number, line) in lines.iter().enumerate().skip(at + 1).take(8) {
         match label(&line.text) {
             Some(name) => {
                 seen.push(name);
                 behind = number + 1;
-                evidence |= line.text.contains('@') || TIME.is_match(&line.text);
+                evidence |= line.text.contains('@') || name == "sent" && sent(&line.text);
                 misses = 0;
             }
             // A list of recipients goes on over several lines.
@@ -254,9 +260,9 @@ fn fields(lines: &[Line], at: usize, answers: bool) -> Option<(usize, usize)> {
     }
     let has = |name: &str| seen.contains(&name);
     let kinds = ["from", "sent", "to", "subject"].into_iter().filter(|name| has(name)).count();
-    let known = has("from") && seen.len() >= 3 && kinds >= 3 && (answers || evidence || has("subject") && has("sent"));
+    let known = has("from") && seen.len() >= 3 && kinds >= 3 && (answers || evidence);
     // Another field first: only where the block cannot be a form that somebody has filled in.
-    if !known || first != "from" && !(kinds == 4 && evidence || answers && evidence) {
+    if !known || first != "from" && (!evidence || kinds != 4 && !answers) {
         return None;
     }
     let mut from = at;
@@ -268,7 +274,7 @@ fn fields(lines: &[Line], at: usize, answers: bool) -> Option<(usize, usize)> {
 }
 
 /// An attribution that ends or begins at `at`, with the lines it was wrapped into.
-fn attribution(lines: &[Line], at: usize) -> Option<Begins> {
+fn attribution(lines: &[Line], at: usize, answers: bool) -> Option<Begins> {
     // It may be wrapped into up to four lines; its end says that it is one.
     let mut joined = String::new();
     for end in at..lines.len().min(at + 4) {
@@ -281,6 +287,10 @@ fn attribution(lines: &[Line], at: usize) -> Option<Begins> {
         if end > at {
             // A sentence that ends is not a line that was wrapped.
             if lines[end - 1].text.trim_end().ends_with(['.', '。', '！', '!', '？', '?', '；', ':', '：']) {
+                return None;
+            }
+            // A line of its own above an attribution: only `name <address>` is broken before a date.
+            if STARTS.is_match(&line.text) && !lines[at].text.trim_end().ends_with('>') {
                 return None;
             }
             joined.push(' ');
@@ -308,8 +318,10 @@ fn attribution(lines: &[Line], at: usize) -> Option<Begins> {
         if end > at && !starts && !ADDRESS.is_match(&lines[at].text) && !DATE.is_match(&lines[at].text) {
             return None;
         }
-        let strong = dated && (timed || addressed) || addressed && (timed || starts || end == at);
-        let weak = starts && (dated || timed) || dated || !quoted_sentence(&joined);
+        // Without an address and without a quote below it could be a sentence, unless the mail is an answer.
+        let strong =
+            dated && (timed && (answers || quoted) || addressed) || addressed && (timed || starts || end == at);
+        let weak = dated || starts && timed || !reads_like_a_sentence(&joined);
         return (strong || quoted && weak).then_some(Begins::Attribution { from: at, behind: end + 1 });
     }
     None
@@ -327,7 +339,7 @@ fn mentions_above(text: &str) -> bool {
 }
 
 /// Whether this reads like a sentence of a person's own rather than `name wrote:`.
-fn quoted_sentence(text: &str) -> bool {
+fn reads_like_a_sentence(text: &str) -> bool {
     text.split_whitespace().count() > 8 || text.chars().count() > 60
 }
 
@@ -345,6 +357,9 @@ mod tests {
             &TIME,
             &ADDRESS,
             &NO_VERB,
+            &DAY_LABEL,
+            &OLD_GMAIL,
+            &RULED,
             &FORWARD,
             &SEPARATOR,
             &ABOVE,

@@ -79,13 +79,9 @@ impl Entry {
         } else {
             // `a@example.com (Name)`, or words around an address without brackets.
             let plain = self.plain.clone();
-            let at = plain.split(|byte| byte.is_ascii_whitespace()).find(|word| word.contains(&b'@'))?;
+            let at = plain.split(u8::is_ascii_whitespace).find(|word| word.contains(&b'@'))?;
             let name = if self.comment.is_empty() {
-                plain
-                    .split(|byte| byte.is_ascii_whitespace())
-                    .filter(|word| *word != at)
-                    .collect::<Vec<_>>()
-                    .join(&b' ')
+                plain.split(u8::is_ascii_whitespace).filter(|word| *word != at).collect::<Vec<_>>().join(&b' ')
             } else {
                 self.comment
             };

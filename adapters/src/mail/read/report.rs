@@ -111,12 +111,10 @@ pub(super) fn bounce(tree: &Tree<'_>, from: &[Address], subject: &str, text: &st
     let nested = tree.parts.iter().any(|part| matches!(part.kind.as_str(), "message/rfc822" | "text/rfc822-headers"));
     let daemon = from.iter().any(|from| from.address.to_lowercase().contains("daemon@"));
     let looks = report_subject(subject) || text.contains("This is the qmail-send program") || text.contains("退信原因");
-    let evidence = nested || ADDRESS.is_match(text) || MESSAGE_ID.is_match(text);
-    if !report
-        && status.is_none()
-        && failed_field.is_none()
-        && !(looks && evidence && (server || strong_subject(subject)))
-    {
+    let evidence = || nested || ADDRESS.is_match(text) || MESSAGE_ID.is_match(text);
+    let told = || nested || NO_SUCH_USER.is_match(text) || FULL.is_match(text) || enhanced(text).is_some();
+    let in_words = || (looks && (server || strong_subject(subject)) || server && (daemon || told())) && evidence();
+    if !report && status.is_none() && failed_field.is_none() && (auto::reply_subject(subject) || !in_words()) {
         return None;
     }
     let own = COPY.find(text).map_or(text, |copy| &text[..copy.start()]);
@@ -181,7 +179,7 @@ fn looks_final(text: &str) -> bool {
 
 /// Whether trying again is useless. Full boxes, size and policy pass or are settled by people (section 9.1).
 fn permanent(status: &str, words: &str) -> bool {
-    if status.starts_with("4") || matches!(status, "5.2.2" | "5.3.4" | "552") || status.starts_with("5.7.") {
+    if status.starts_with('4') || matches!(status, "5.2.2" | "5.3.4" | "552") || status.starts_with("5.7.") {
         return false;
     }
     NO_SUCH_USER.is_match(words) || !FULL.is_match(words)
@@ -221,12 +219,12 @@ fn groups(bytes: &[u8]) -> Vec<Group> {
 fn set(group: &mut Group, name: &str, value: &str) {
     let behind_type = value.split_once(';').map_or(value, |(_, value)| value).trim();
     match name {
-        "final-recipient" | "original-recipient" | "x-actual-recipient" => {
-            // The final one is what the server knows; the other only stands in for it.
-            if group.recipient.is_none() || name == "final-recipient" {
-                group.recipient =
-                    ADDRESS.find(behind_type).map(|address| address.as_str().to_lowercase()).or(group.recipient.take());
-            }
+        // The final one is what the server knows; the other only stands in for it.
+        "final-recipient" | "original-recipient" | "x-actual-recipient"
+            if group.recipient.is_none() || name == "final-recipient" =>
+        {
+            group.recipient =
+                ADDRESS.find(behind_type).map(|address| address.as_str().to_lowercase()).or(group.recipient.take());
         }
         "action" => group.action = value.split([' ', '(', ';']).next().unwrap_or_default().to_ascii_lowercase(),
         "status" => value.clone_into(&mut group.status),
@@ -312,7 +310,9 @@ fn about(tree: &Tree<'_>, head: &Head<'_>, text: &str) -> Vec<String> {
     for field in ["in-reply-to", "references", "original-message-id", "x-original-message-id"] {
         head.all(field).flat_map(ids).for_each(|id| put(&mut found, id));
     }
-    named.into_iter().for_each(|id| put(&mut found, id));
+    for id in named {
+        put(&mut found, id);
+    }
     found
 }
 

@@ -141,13 +141,11 @@ impl Sieve {
             if closed || self.unclosed[dropped] {
                 return rest;
             }
-            return match end_tag(rest, &name) {
-                Some(at) => behind(&rest[at..], '>'),
-                None => {
-                    self.unclosed[dropped] = true;
-                    rest
-                }
-            };
+            if let Some(at) = end_tag(rest, &name) {
+                return behind(&rest[at..], '>');
+            }
+            self.unclosed[dropped] = true;
+            return rest;
         }
         let Some(kind) = kept(&name) else { return rest };
         let void = matches!(name.as_str(), "br" | "hr" | "img");

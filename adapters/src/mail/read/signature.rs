@@ -15,15 +15,18 @@ fn pattern(pattern: &str) -> Regex {
 static CLIENT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?ix)^[\s\u{A0}]*(?:
-            (?:发自|發自|来自|來自|寄自|从|從)(?:\s*我的?)?\s*.{0,24}(?:iphone|ipad|mac|手机|手機|企业微信|邮箱|信箱|邮件|mail|客户端|平板|vivo|oppo|发送|傳送|android|outlook|foxmail)\s*.{0,12}
-          | 发自我的\S.{0,24} | 获取\s*(?:适用于\s*)?outlook.{0,30} | 使用.{1,20}(?:邮件|mail|邮箱)\s*发送 | 从\s*windows.{0,12}发送
-          | sent\ (?:from|via|by|using)\ (?:my|outlook|mail|yahoo|the|gmail|samsung|android|a|proton|mobile|iphone|ipad|blackberry|windows|aol|hotmail|an)\b(?:\s+[^\s,]+){0,6}(?:[,.]\s*(?:please\ )?(?:excuse|pardon|forgive|sorry|apolog).{0,80})?
-          | sent\ from\ .{1,30}(?:phone|iphone|ipad|mobile|handset|device|blackberry|app|mail|mailbox|tablet|outlook)\b.{0,30}
-          | get\ outlook\ for\ .{1,60} | get\ (?:the\ )?.{0,30}\bapp\ for\ .{1,30}
-          | (?:von|gesendet)\ (?:meinem?|mit|von)\ .{1,60}(?:gesendet)? | von\ meinem\ .{1,40} | diese\ nachricht\ wurde\ von\ meinem\ .{1,60}
+            (?:发自|發自|寄自)\s*(?:我的?|.{0,16}(?:手机|手機|邮箱|客户端|iphone|ipad|android|大师|微信|outlook|foxmail|mail)).{0,24}
+          | (?:来自|來自)\s*(?:我的)?.{0,16}(?:手机|手機|iphone|ipad|android|客户端)\s*(?:发送|的邮件)?
+          | (?:从|從)\s*(?:我的.{0,20}|windows.{0,12})(?:发送|傳送|发出)
+          | 获取\s*(?:适用于\s*)?outlook.{0,30} | 使用.{1,20}(?:邮件|mail|邮箱)\s*发送
+          | sent\ (?:from|via|using)\ (?:my|outlook|mail|yahoo|gmail|samsung|android|a|proton|mobile|iphone|ipad|blackberry|windows|aol|hotmail)\b(?:\s+[^\s,]+){0,6}(?:[,.]\s*(?:please\ )?(?:excuse|pardon|forgive|sorry|apolog).{0,80})?
+          | sent\ from\ [^,]{1,30}(?:phone|iphone|ipad|mobile|handset|device|blackberry|app|mailbox|tablet|outlook)
+          | get\ outlook\ for\ .{1,60}
+          | (?:von|mit)\ mein\w{0,2}\ .{0,30}(?:iphone|ipad|handy|smartphone|samsung|android|tablet|mobil|blackberry|galaxy).{0,30}
+          | gesendet\ (?:mit|von|aus|über)\ .{1,60} | diese\ nachricht\ wurde\ von\ meinem\ .{1,60}\ gesendet
           | envoyé\ (?:de|depuis|à\ partir\ de)\ (?:mon|ma|l['’]|outlook|yahoo).{0,60} | enviado\ (?:desde|do|a\ partir\ do|de)\ (?:mi|meu|outlook|yahoo).{0,60}
-          | inviato\ da(?:l)?\ (?:mio|iphone|ipad|outlook|yahoo|libero).{0,60} | verzonden\ (?:vanaf|met|via|van)\ .{1,60} | skickat\ från\ .{1,60}
-          | sendt\ fra\ .{1,60} | wysłan[eoy]\ z\ .{1,60} | отправлено\ (?:с|из)\ .{1,60} | lähetetty\ .{1,40}(?:sta|stä|iphonesta)\b.{0,20}
+          | inviato\ da(?:l)?\ (?:mio|iphone|ipad|outlook|yahoo|libero).{0,60} | verzonden\ (?:vanaf|met)\ (?:mijn|outlook|mail|yahoo).{1,60} | skickat\ från\ (?:min|outlook|yahoo).{1,60}
+          | sendt\ fra\ (?:min|outlook|yahoo).{1,60} | wysłan[eoy]\ z\ .{1,60} | отправлено\ (?:с|из)\ .{1,60} | lähetetty\ .{1,40}(?:sta|stä|iphonesta)\b.{0,20}
           | iphone(?:から|より)送信 | 나의\ iphone에서\ 보냄
         )[.。]?(?:\s*[(<]https?://[^\s>)]*[>)])?\s*$",
     )
@@ -34,7 +37,7 @@ static DISCLAIMER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?ix)^[\s\u{A0}]*(?:[\#/*=\-]{2,}\s*)?(?:
             本(?:电子)?邮件及其(?:所有)?附件(?:含有|具有|可能含有|中的信息|均) | 信息安全声明[:：] | 本邮件(?:及附件)?(?:具有|含有|包含).{0,12}(?:保密|机密) | 免责声明[:：]
-          | this\ (?:e-?mail|message|communication|electronic\ mail).{0,60}(?:confidential|intended\ (?:only|solely|for)|privileged)
+          | this\ (?:e-?mail|message|communication|electronic\ mail).{0,60}(?:confidential|intended\ (?:only|solely|for\ the\ (?:use|sole|exclusive|named|addressee|individual|person))|privileged)
           | (?:confidentiality|legal)\ (?:notice|disclaimer)\b | disclaimer\s*:
           | the\ information\ (?:contained\ )?in\ this\ (?:e-?mail|message|communication).{0,80}(?:confidential|intended)
           | diese\ e-?mail\ (?:enthält|kann).{0,40}vertraulich | ce\ (?:message|courriel).{0,60}confidentiel
@@ -64,7 +67,7 @@ pub(super) fn without<'a>(lines: &[&'a str], answers: bool) -> Vec<&'a str> {
         if line.len() > 600 {
             continue;
         }
-        if !first && delimits(lines, at, after, answers) || !first && DISCLAIMER.is_match(line) {
+        if !first && (delimits(lines, at, after, answers) || DISCLAIMER.is_match(line)) {
             end = at;
             break;
         }

@@ -98,7 +98,8 @@ pub(super) fn tree(raw: &[u8]) -> Tree<'_> {
         if inner.is_empty() {
             // Called a multipart, without any part in it: what stands there is text.
             let html = body.trim_ascii_start().starts_with(b"<");
-            tree.parts[number].kind = if html { "text/html" } else { "text/plain" }.to_owned();
+            let kind = if html { "text/html" } else { "text/plain" };
+            kind.clone_into(&mut tree.parts[number].kind);
         }
         tree.cut |= inner.len() > MOST_PARTS;
         // The last is put first, so that they are taken in order.

@@ -158,6 +158,7 @@ impl Job {
                 | Event::Joined { conversation }
                 | Event::Left { conversation }
                 | Event::Muted { conversation, .. }
+                | Event::Reachable { conversation }
                 | Event::OwnMessage { conversation, .. }
                 | Event::Bounced { conversation, .. } => conversation.clone(),
                 Event::Online(_) => String::new(),

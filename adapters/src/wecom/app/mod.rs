@@ -20,7 +20,7 @@ use super::codec::crypto::CallbackKeys;
 use super::codec::errcode::Class;
 use super::config::API_BASE;
 use super::token::Tokens;
-use crate::{ChannelError, Shelf};
+use crate::{ChannelError, Proxy, Shelf};
 
 pub use super::multipart::UploadKind;
 pub use chats::Chat;
@@ -64,6 +64,8 @@ pub struct AppConfig {
     pub max_file_bytes: usize,
     /// Before the first repeat of a call that was answered "busy"; doubles.
     pub retry: Duration,
+    /// The way out.
+    pub proxy: Option<Proxy>,
 }
 
 impl AppConfig {
@@ -79,6 +81,7 @@ impl AppConfig {
             source: "值守".to_owned(),
             max_file_bytes: 20 * 1024 * 1024,
             retry: Duration::from_secs(1),
+            proxy: None,
         }
     }
 
@@ -154,7 +157,8 @@ impl App {
             }
             None => None,
         };
-        let client = client();
+        let client =
+            client(config.proxy.as_ref()).map_err(|error| ChannelError::Misconfigured(format!("自建应用：{error}")))?;
         let tokens = Tokens::new(
             &config.api_base,
             &config.corp_id,

@@ -131,6 +131,11 @@ pub fn says_too_long(errmsg: &str) -> bool {
     errmsg.contains("max length") || errmsg.contains("too long")
 }
 
+/// All codes that are known here, by number.
+pub fn known() -> impl Iterator<Item = i64> {
+    CLASSES.iter().map(|(code, _)| *code)
+}
+
 /// What an administrator does, in Chinese. Every code has an answer; it never contains anything secret.
 pub fn advice(code: i64) -> &'static str {
     match code {

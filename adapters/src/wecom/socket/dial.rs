@@ -48,7 +48,9 @@ fn why(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     let says = |word: &str| causes.contains(word);
-    let told = if says("certificate") {
+    let told = if says("tunnel") || says("proxy") {
+        "经代理（proxy）出不去，请核对代理的地址和口令，并让网络管理员允许它连到企业微信"
+    } else if says("certificate") {
         "对方的证书不受信任，可能有网络设备在中间解密流量，请让网络管理员放行"
     } else if says("dns") || says("lookup") {
         "域名解析不了，请检查服务器的 DNS"

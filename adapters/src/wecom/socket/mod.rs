@@ -25,7 +25,7 @@ use writer::write;
 
 use super::Now;
 use super::session::{CallId, Effect, LineTiming, OPEN_CALLS, Outcome, Session, State, gap};
-use crate::Shelf;
+use crate::{Proxy, Shelf};
 
 /// Where the platform listens (5.7).
 pub const DEFAULT_URL: &str = "wss://openws.work.weixin.qq.com";
@@ -48,6 +48,8 @@ pub struct LineConfig {
     pub secret: SecretString,
     /// `wss://…`; `ws://` for a stand-in or a proxy nearby.
     pub url: String,
+    /// The way out.
+    pub proxy: Option<Proxy>,
     /// What the protocol asks for.
     pub timing: LineTiming,
     /// How long the lease is held from renewal to renewal; renewed at a third of it.
@@ -110,7 +112,8 @@ impl Line {
     /// Where no HTTP client can be built.
     pub fn new(config: LineConfig, shelf: Arc<dyn Shelf>, now: Now) -> Result<Self, reqwest::Error> {
         // An upgrade needs HTTP/1.1, and a redirect of a WebSocket leads nowhere good.
-        let client = Client::builder().http1_only().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+        let client = Client::builder().http1_only().redirect(reqwest::redirect::Policy::none());
+        let client = Proxy::on(config.proxy.as_ref(), client)?.build()?;
         let start = now();
         let core = Core {
             session: Session::new(config.timing.clone(), start),

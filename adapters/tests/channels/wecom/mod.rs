@@ -7,6 +7,7 @@ mod callback;
 mod crypto_peer;
 mod inspect;
 mod office;
+mod proxy;
 mod robot;
 mod vectors;
 

@@ -152,7 +152,7 @@ fn names_that_lie_are_told_and_shown_harmlessly() {
         assert_eq!(file(name, b"x").name, shown);
     }
     let long = file(&format!("{}.docx", "长".repeat(300)), b"x").name;
-    assert!(long.chars().count() == 120 && long.ends_with(".docx"), "{long}");
+    assert!(long.chars().count() == 120 && long.rsplit('.').next() == Some("docx"), "{long}");
 }
 
 #[test]
