@@ -27,6 +27,8 @@ const BURST: SignedDuration = SignedDuration::from_mins(5);
 const STALE: SignedDuration = SignedDuration::from_mins(10);
 /// How long an open question waits for its answer, in minutes.
 pub(super) const DIALOGUE_MINUTES: i64 = 10;
+/// The same where it was asked of a letter, in minutes.
+const LETTER_MINUTES: i64 = 3 * 24 * 60;
 /// Reports about one system within this time may be one incident.
 const INCIDENT: SignedDuration = SignedDuration::from_mins(10);
 /// Longest text that is taken up, in characters; the whole stays in the inbox.
@@ -583,7 +585,9 @@ impl Batch<'_> {
 
     pub(super) fn remember(&mut self, message: &Message, question: &Question) {
         let body = serde_json::to_string(question).unwrap_or_default();
-        self.ask(&message.dialogue, DIALOGUE_MINUTES, body);
+        // Nobody answers a letter within minutes.
+        let letter = letter::parts(&message.inbound.text).is_some();
+        self.ask(&message.dialogue, if letter { LETTER_MINUTES } else { DIALOGUE_MINUTES }, body);
     }
 
     /// The person's own ticket in this conversation that fits, the one touched last.

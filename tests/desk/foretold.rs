@@ -54,6 +54,7 @@ fn foretold(people: &str) -> Vec<Line> {
         severity: None,
         category: None,
         system: None,
+        problems: Vec::new(),
         doubt: None,
         problems: Vec::new(),
         follows: None,

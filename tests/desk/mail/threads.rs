@@ -195,6 +195,20 @@ async fn an_answer_after_the_end_reopens_in_time_and_later_is_a_ticket_of_its_ow
 }
 
 #[tokio::test]
+async fn a_question_put_to_a_letter_waits_longer_than_one_in_a_chat() {
+    let office = Office::new().await;
+    office.writes(WANG, LETTER).await;
+    office.writes(WANG, "抵押登记报错\n\n您好，抵押登记提交时报错，麻烦看看。谢谢！").await;
+    office.types("认领 1").await;
+    office.types("认领 2").await;
+    assert_eq!(office.writes(ZHANG, "工单处理\n\n进展 正在重启服务").await.disposition, "asked");
+    office.later(3600).await;
+    let account = office.writes(ZHANG, "2").await;
+    assert_eq!((account.disposition.as_str(), account.ticket.as_str()), ("commanded", "xian-realestate#2"));
+    assert!(office.mail.to(WANG).pop().expect("mailed").text.contains("正在重启服务"));
+}
+
+#[tokio::test]
 async fn an_engineer_works_by_answering_the_mail() {
     let office = Office::new().await;
     office.writes(WANG, LETTER).await;
