@@ -56,7 +56,6 @@ fn foretold(people: &str) -> Vec<Line> {
         system: None,
         problems: Vec::new(),
         doubt: None,
-        problems: Vec::new(),
         follows: None,
     };
     forecast_opening(opening, &directory, &terms(XIAN), morning(), 1000, &|_| true)

@@ -96,7 +96,7 @@ impl Place {
             "106900001234",
         );
         operator.port = gateway.port();
-        operator.service_id = "HELP".to_owned();
+        "HELP".clone_into(&mut operator.service_id);
         operator.signature = Signature::new("某某运维", false).expect("a signature");
         let config = SmsConfig { id: "sms".to_owned(), gateway: GatewayConfig::Cmpp(Box::new(operator)) };
         let sms = Sms::new(config, &shelf("sms"), &now).expect("a gateway");
