@@ -144,6 +144,14 @@ pub enum Event {
         /// Its plain text.
         text: String,
     },
+    /// The other side wants no surveys and announcements here any more (`out`), or wants them again. Answers to what it asked
+    /// and everything urgent are not concerned.
+    OptedOut {
+        /// Conversation as in [`Inbound::conversation`].
+        conversation: String,
+        /// Whether it is out.
+        out: bool,
+    },
     /// A message of ours that the platform had taken did not arrive after all.
     Bounced {
         /// Conversation it was sent to, as in [`Outgoing::conversation`].
@@ -223,6 +231,10 @@ pub struct Outgoing {
     /// in [`Inbound::about`].
     #[serde(default)]
     pub about: Option<String>,
+    /// Whether somebody has to be woken by it: a channel that learns whether messages arrive says so when it hears nothing in
+    /// time.
+    #[serde(default)]
+    pub urgent: bool,
     /// Whether a person wrote these words (an engineer's progress), and not the desk by itself.
     #[serde(default)]
     pub by_person: bool,

@@ -13,6 +13,7 @@ use super::said::Said;
 use super::{Desk, DeskError, Library};
 use crate::ids::OutboundId;
 use crate::rules::escalation::in_nobodys_place;
+use crate::rules::notice::Kind;
 use crate::rules::profile::Promise;
 use crate::rules::terms::Terms;
 use crate::rules::ticket::{About, Actor, Audience, Decision, Event, Fact, Opening, Refusal, Ticket};
@@ -299,6 +300,9 @@ impl<'d> Batch<'d> {
             self.load_shut().await?;
         }
         for tell in tells {
+            if tell.kind == Kind::Survey && self.wants_no_survey(key).await? {
+                continue;
+            }
             self.speak(terms, key, &tell, issuer);
         }
         Ok(())

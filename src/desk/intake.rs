@@ -206,6 +206,10 @@ impl Inbox for Desk {
                 self.mail.notify_one();
                 Ok(())
             }
+            Event::OptedOut { conversation, out } => self
+                .opted(&format!("{channel}:{conversation}"), out)
+                .await
+                .map_err(|error| InboxError::Unavailable(error.to_string())),
             Event::Bounced { conversation, external_id, permanent, why } => {
                 tracing::warn!(channel, conversation, external_id, permanent, why, "a message did not arrive");
                 let name = format!("{channel}:{conversation}");

@@ -21,6 +21,7 @@ mod intake;
 mod letter;
 mod library;
 mod occasion;
+mod opt_out;
 mod refusal;
 mod roster;
 mod said;

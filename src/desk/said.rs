@@ -166,6 +166,7 @@ impl Said {
             short: self.short.clone(),
             updates: self.updates.clone(),
             about: self.ticket.as_ref().map(TicketKey::text),
+            urgent: self.kind.is_urgent() && self.person.is_some(),
             by_person: self.by_person,
             commanded: self.commanded,
         }

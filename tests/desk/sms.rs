@@ -2,6 +2,7 @@
 //! last way to a lead whom nothing else reaches.
 
 mod last_way;
+mod opt_out;
 
 use std::path::Path;
 use std::process::Output;

@@ -30,6 +30,8 @@ counts! {
     reports_delivered,
     /// Final reports that a part did not arrive.
     reports_failed,
+    /// Urgent messages that no report confirmed in time.
+    reports_overdue,
     /// Reports about nothing we know of.
     reports_unknown,
     /// Texts handed to the desk.

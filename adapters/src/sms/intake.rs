@@ -11,6 +11,7 @@ use super::cmpp::codec::Verdict;
 use super::counts::{Counts, count};
 use super::text::opt_out::{Keyword, automatic, keyword};
 use super::text::{Kind, Number};
+use super::watch::Watch;
 use crate::sms::time::later;
 use crate::{Entry, Event, Inbound, Inbox, InboxError, Shelf, ShelfError};
 
@@ -24,6 +25,7 @@ pub(crate) struct Ground {
     pub shelf: Arc<dyn Shelf>,
     pub now: Now,
     pub counts: Arc<Counts>,
+    pub watch: Arc<Watch>,
 }
 
 /// A text as a gateway tells it.
@@ -118,9 +120,14 @@ impl Intake {
             count(&counts.texts_unreadable, 1);
             return Ok(());
         };
-        let out = keyword(&inbound.text) == Some(Keyword::OptOut);
+        let word = keyword(&inbound.text);
+        let out = word == Some(Keyword::OptOut);
+        let opted = word.map(|_| Event::OptedOut { conversation: inbound.conversation.clone(), out });
         match self.inbox.accept(&self.ground.channel, Event::Message(Box::new(inbound))).await {
             Ok(()) => {
+                if let Some(opted) = opted {
+                    self.inbox.accept(&self.ground.channel, opted).await?;
+                }
                 count(&counts.texts_received, 1);
                 count(&counts.opt_outs, u64::from(out));
                 Ok(())
@@ -143,25 +150,35 @@ impl Intake {
 
     /// A report on something sent. The desk is told once that a message did not arrive, however many of its parts fail.
     pub async fn report(&self, sent: &Sent, told: Told<'_>) -> Result<(), NotStored> {
-        let Ground { channel, shelf, now, counts } = &self.ground;
+        let Ground { shelf, now, counts, watch, .. } = &self.ground;
         match told.verdict {
             Verdict::Waiting => return Ok(()),
             Verdict::Delivered => {
                 count(&counts.reports_delivered, 1);
-                return Ok(());
+                return Ok(watch.arrived(&**shelf, sent, (now)()).await?);
             }
             Verdict::Failed | Verdict::Refused => count(&counts.reports_failed, 1),
         }
+        let code = if told.code.is_empty() { String::new() } else { format!("（{}）", told.code) };
+        self.come_back(sent, told.verdict == Verdict::Refused, format!("短信{}{code}", told.why)).await
+    }
+
+    /// No report came in time on an urgent message.
+    pub async fn unconfirmed(&self, sent: &Sent) -> Result<(), NotStored> {
+        self.come_back(sent, false, "短信在 3 分钟内没有送达回执，可能关机或无信号".to_owned()).await
+    }
+
+    async fn come_back(&self, sent: &Sent, permanent: bool, why: String) -> Result<(), NotStored> {
+        let Ground { channel, shelf, now, .. } = &self.ground;
         let end = format!("end:{}", sent.external_id);
         if shelf.get(&end).await?.is_some() {
             return Ok(());
         }
-        let code = if told.code.is_empty() { String::new() } else { format!("（{}）", told.code) };
         let event = Event::Bounced {
             conversation: sent.conversation.clone(),
             external_id: sent.external_id.clone(),
-            permanent: told.verdict == Verdict::Refused,
-            why: format!("短信{}{code}", told.why),
+            permanent,
+            why,
         };
         self.inbox.accept(channel, event).await?;
         shelf.put(&[Entry { key: end, value: String::new(), until: later((now)(), KEPT) }]).await?;

@@ -18,6 +18,7 @@ mod gateway;
 mod health;
 mod intake;
 mod time;
+mod watch;
 mod web;
 
 use std::collections::HashSet;
@@ -35,7 +36,7 @@ use aliyun::Aliyun;
 use cmpp::Cmpp;
 use counts::Counts;
 use gateway::Gateway;
-use intake::{Ground, Intake};
+use intake::{Ground, Intake, Sent};
 use platform::Platform;
 use tencent::Tencent;
 use text::{Kind, Number};
@@ -64,6 +65,14 @@ enum Carrier {
 }
 
 impl Carrier {
+    /// Longest sleep without a look at the clock.
+    fn look(&self) -> Duration {
+        match self {
+            Self::Cmpp(cmpp) => cmpp.look(),
+            Self::Aliyun(_) | Self::Tencent(_) | Self::Http(_) => Duration::from_secs(1),
+        }
+    }
+
     fn gateway(&self) -> &dyn Gateway {
         match self {
             Self::Cmpp(cmpp) => cmpp,
@@ -86,6 +95,7 @@ impl Sms {
             shelf: shelf.clone(),
             now: now.clone(),
             counts: Arc::new(Counts::default()),
+            watch: Arc::default(),
         };
         let gateway = match config.gateway {
             GatewayConfig::Cmpp(config) => Carrier::Cmpp(Cmpp::new(*config, ground.clone())),
@@ -155,7 +165,15 @@ impl Channel for Sms {
 
     async fn send(&self, message: &Outgoing) -> Result<Receipt, SendError> {
         let to = phone(&message.conversation)?;
-        self.gateway.gateway().send(&to, message).await
+        let receipt = self.gateway.gateway().send(&to, message).await?;
+        if let Some(external_id) = receipt.external_id.clone().filter(|_| message.urgent) {
+            let sent = Sent { external_id, conversation: message.conversation.clone(), part: (1, 1) };
+            if let Err(error) = self.ground.watch.begin(&*self.ground.shelf, sent, (self.ground.now)()).await {
+                // It is sent; only a missing report on it may go unnoticed.
+                tracing::warn!(%error, "that a text is waited for could not be kept");
+            }
+        }
+        Ok(receipt)
     }
 
     async fn find(&self, _: &Outgoing, _: Timestamp, _: &HashSet<String>) -> Result<Option<Receipt>, SendError> {
@@ -163,7 +181,12 @@ impl Channel for Sms {
     }
 
     async fn listen(&self, inbox: Arc<dyn Inbox>, stop: CancellationToken) -> Result<(), ChannelError> {
-        self.gateway.gateway().listen(self.intake(inbox), &stop).await;
+        let intake = self.intake(inbox);
+        let look = self.gateway.look();
+        tokio::join!(
+            self.gateway.gateway().listen(intake.clone(), &stop),
+            self.ground.watch.follow(&intake, look, &stop)
+        );
         Ok(())
     }
 

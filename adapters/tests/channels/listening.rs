@@ -172,6 +172,7 @@ fn in_group(event: &Event) -> bool {
         | Event::Reachable { .. }
         | Event::Online(_)
         | Event::OwnMessage { .. }
+        | Event::OptedOut { .. }
         | Event::Bounced { .. } => false,
     }
 }

@@ -77,6 +77,11 @@ impl Desk {
         state.events.iter().filter_map(message).collect()
     }
 
+    /// All events so far that fit.
+    pub fn all<T>(&self, fits: impl Fn(&Event) -> Option<T>) -> Vec<T> {
+        self.state.lock().unwrap().events.iter().filter_map(fits).collect()
+    }
+
     /// The next event that fits, in order; those before it are passed over.
     pub async fn next<T>(&self, fits: impl Fn(&Event) -> Option<T>) -> T {
         within(async {

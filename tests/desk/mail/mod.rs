@@ -5,7 +5,7 @@ mod bounces;
 mod checked;
 mod inspecting;
 mod real;
-mod support;
+pub mod support;
 mod threads;
 pub mod town;
 mod trust;

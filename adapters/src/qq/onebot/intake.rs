@@ -160,6 +160,7 @@ impl Job {
                 | Event::Muted { conversation, .. }
                 | Event::Reachable { conversation }
                 | Event::OwnMessage { conversation, .. }
+                | Event::OptedOut { conversation, .. }
                 | Event::Bounced { conversation, .. } => conversation.clone(),
                 Event::Online(_) => String::new(),
             },

@@ -62,6 +62,11 @@ impl Cmpp {
         Self { config, ground, line, reference, sent: Notify::new(), problem: Mutex::new(None) }
     }
 
+    /// Longest sleep without a look at the clock.
+    pub(crate) fn look(&self) -> Duration {
+        self.config.look
+    }
+
     /// Its line.
     pub fn line(&self) -> &Line {
         &self.line

@@ -269,6 +269,12 @@ async fn what_nobody_wrote_is_known_as_such() {
         assert!(heard.automatic.unwrap_or_default().contains(why.unwrap_or_default()));
     }
     assert_eq!(served.count("opt_outs"), 1);
+    let opted = served.desk.all(|event| match event {
+        Event::OptedOut { conversation, out } => Some((conversation.clone(), *out)),
+        _ => None,
+    });
+    let here = format!("user:{PHONE}");
+    assert_eq!(opted, [(here.clone(), true), (here, false)]);
 }
 
 #[tokio::test]
@@ -400,4 +406,57 @@ async fn cut_between_any_two_frames_nothing_is_lost_and_repeats_were_in_doubt() 
             assert_eq!(gateway.broken_rules(), [""; 0]);
         }
     }
+}
+
+#[tokio::test]
+async fn an_urgent_text_that_no_report_confirms_in_three_minutes_counts_as_not_arrived() {
+    let (gateway, served, clock) = connected(Agreement::new(3)).await;
+    let urgent = |key: &str| Outgoing { urgent: true, ..outgoing(key, "user:13800138000", "重大紧急：#3") };
+    // A gateway that has never brought a report is not waited for.
+    served.say(&urgent("before")).await.unwrap();
+    clock.forward(Duration::from_mins(4));
+    // The first report that something arrived is known before anything else is sent.
+    let taken = gateway.taken();
+    gateway.report(taken[0].msg_id, PHONE, "DELIVRD");
+    settles("the report is counted", || served.count("reports_delivered") == 1).await;
+    assert_eq!(served.desk.all(bounced).len(), 0);
+
+    let confirmed = served.say(&urgent("confirmed")).await.unwrap();
+    let missing = served.say(&urgent("missing")).await.unwrap();
+    served.send("plain", "工单 #3 进展：已到现场").await.unwrap();
+    gateway.report(gateway.taken()[1].msg_id, PHONE, "DELIVRD");
+    settles("the second report is counted", || served.count("reports_delivered") == 2).await;
+    clock.forward(Duration::from_mins(3));
+    settles("the desk hears of it", || served.count("reports_overdue") == 1).await;
+    let told = served.desk.all(bounced);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(Some(&told[0].1), missing.as_ref());
+    assert_ne!(confirmed, missing);
+    assert!(!told[0].2 && told[0].3.contains("回执"), "not for good: {told:?}");
+    // A report that comes late changes nothing any more, whatever it says.
+    gateway.report(gateway.taken()[2].msg_id, PHONE, "UNDELIV");
+    settles("the late report is counted", || served.count("reports_failed") == 1).await;
+    assert_eq!(served.desk.all(bounced).len(), 1);
+    served.stop(&clock).await;
+}
+
+#[tokio::test]
+async fn what_was_waited_for_before_a_restart_is_waited_for_after_it() {
+    let clock = HandClock::noon();
+    let agreement = Agreement::new(3);
+    let gateway = FakeGateway::start(agreement.clone(), now_of(&clock)).await;
+    let shelf = MemoryShelf::new(clock.clone());
+    let served = serve(sms(cmpp(&gateway, &agreement)), shelf.clone(), &clock).await;
+    within(served.channel.connected()).await;
+    served.send("known", "短信").await.unwrap();
+    gateway.report(gateway.taken()[0].msg_id, PHONE, "DELIVRD");
+    settles("the gateway brings reports", || served.count("reports_delivered") == 1).await;
+    served.say(&Outgoing { urgent: true, ..outgoing("k", "user:13800138000", "重大紧急：#3") }).await.unwrap();
+    served.stop(&clock).await;
+
+    let served = serve(sms(cmpp(&gateway, &agreement)), shelf, &clock).await;
+    passing(&clock, SECOND, served.channel.connected()).await;
+    clock.forward(Duration::from_mins(3));
+    settles("the desk hears of it", || served.desk.all(bounced).len() == 1).await;
+    served.stop(&clock).await;
 }
