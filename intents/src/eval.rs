@@ -198,12 +198,12 @@ pub struct IntentFigures {
 pub fn intents(lines: &[Labelled], train: Option<&[Labelled]>, encoder: Option<&Encoder>) -> IntentFigures {
     let classifier = train.and_then(|train| Classifier::learn(train, encoder));
     let texts: Vec<String> = lines.iter().map(|line| line.text.clone()).collect();
-    let found: Vec<String> = match &classifier {
-        Some(classifier) => classifier.labels(&texts).into_iter().map(str::to_owned).collect(),
-        None => {
-            let route = |text| crate::route(text, &Context::default(), Lexicon::general(), None).route().to_owned();
-            texts.iter().map(|text| route(text)).collect()
-        }
+    let found: Vec<String> = if let Some(classifier) = &classifier {
+        classifier.labels(&texts).into_iter().map(str::to_owned).collect()
+    } else {
+        let route =
+            |text: &String| crate::route(text, &Context::default(), Lexicon::general(), None).route().to_owned();
+        texts.iter().map(route).collect()
     };
     let mut confusion: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for (line, found) in lines.iter().zip(found) {

@@ -28,14 +28,8 @@ pub(crate) struct Evidence {
     pub same: bool,
     /// It asks why, when or how much, and the entry's wordings ask something else.
     pub crossed: bool,
-    /// The first hit's cosine; 0 without an encoder.
-    pub cosine: f32,
-    /// How far its cosine is above the best of the others; below 0 if another is nearer.
-    pub ahead: f32,
-    /// Both rankings put it first.
-    pub agrees: bool,
-    /// An encoder has judged too.
-    pub encoded: bool,
+    /// The first hit's cosine, with an encoder.
+    pub cosine: Option<f32>,
     /// How much more likely a look-alike is than in a small base, as a logit.
     pub crowd: f32,
 }
@@ -93,15 +87,10 @@ pub(crate) fn evidence(index: &FaqIndex, text: &str, hits: &[Hit]) -> Option<Evi
             foreign += if key.latin() { 1.0 } else { 0.0 };
         }
     }
-    let others = |of: fn(&Hit) -> f32| hits.iter().skip(1).take(2).map(of).fold(0.0f32, f32::max);
     Some(Evidence {
         top: first.score,
         margin: first.score - hits.get(1).map_or(0.0, |second| second.score),
-        cosine: first.cosine.unwrap_or_default(),
-        ahead: first.cosine.unwrap_or_default() - others(|hit| hit.cosine.unwrap_or_default()),
-        agrees: first.lexical >= others(|hit| hit.lexical)
-            && first.cosine.unwrap_or_default() >= others(|hit| hit.cosine.unwrap_or_default()),
-        encoded: first.cosine.is_some(),
+        cosine: first.cosine,
         covered: if all > 0.0 { shared / all } else { 0.0 },
         back,
         missing: lacking - telling,
@@ -160,9 +149,9 @@ fn probability(evidence: &Evidence) -> f32 {
     if evidence.same && !evidence.crossed {
         return 1.0;
     }
-    if evidence.encoded {
+    if let Some(cosine) = evidence.cosine {
         let crossed = if evidence.crossed { 1.0 } else { 0.0 };
-        let features = [evidence.top, evidence.margin, evidence.cosine, crossed, evidence.crowd];
+        let features = [evidence.top, evidence.margin, cosine, crossed, evidence.crowd];
         let logit = features.iter().zip(WEIGHTS_ENCODED).fold(BIAS_ENCODED, |sum, (x, weight)| sum + x * weight);
         let sure = 1.0 / (1.0 + (-logit).exp());
         return if evidence.said < LEAST_SAID { sure.min(ANSWER_ENCODED - 0.1) } else { sure };
@@ -186,7 +175,7 @@ fn probability(evidence: &Evidence) -> f32 {
 pub(crate) fn band(index: &FaqIndex, text: &str, hits: &[Hit]) -> Band {
     let Some(evidence) = evidence(index, text, hits) else { return Band::None };
     let sure = probability(&evidence);
-    if sure >= if evidence.encoded { ANSWER_ENCODED } else { ANSWER } {
+    if sure >= if evidence.cosine.is_some() { ANSWER_ENCODED } else { ANSWER } {
         Band::Answer
     } else if sure >= OFFER {
         Band::Offer
@@ -198,24 +187,10 @@ pub(crate) fn band(index: &FaqIndex, text: &str, hits: &[Hit]) -> Band {
 /// The evidence in figures.
 pub(crate) fn explain(index: &FaqIndex, text: &str, hits: &[Hit]) -> String {
     let Some(evidence) = evidence(index, text, hits) else { return "nothing found".to_owned() };
-    let Evidence {
-        top,
-        margin,
-        covered,
-        back,
-        missing,
-        foreign,
-        said,
-        same,
-        crossed,
-        cosine,
-        ahead,
-        agrees,
-        encoded: _,
-        crowd,
-    } = evidence;
+    let Evidence { top, margin, covered, back, missing, foreign, said, same, crossed, cosine, crowd } = evidence;
+    let cosine = cosine.unwrap_or_default();
     format!(
-        "top={top:.3} margin={margin:.3} covered={covered:.3} back={back:.3} missing={missing:.3} foreign={foreign:.0} said={said:.1} same={same} crossed={crossed} cosine={cosine:.3} ahead={ahead:.3} agrees={agrees} crowd={crowd:.1} sure={:.3}",
+        "top={top:.3} margin={margin:.3} covered={covered:.3} back={back:.3} missing={missing:.3} foreign={foreign:.0} said={said:.1} same={same} crossed={crossed} cosine={cosine:.3} crowd={crowd:.1} sure={:.3}",
         probability(&evidence)
     )
 }

@@ -120,7 +120,9 @@ pub(super) fn forward(weights: &Weights, pieces: &[u32], scratch: &mut Scratch) 
     let mut mean: Vec<f32> = weights.mean_bias.iter().map(|bias| bias * length).collect();
     weights.mean.times(&sum, FEATURES, 1, &mut mean, WIDTH);
     let shrink = 1.0 / length.sqrt();
-    mean.iter_mut().for_each(|number| *number *= shrink);
+    for number in &mut mean {
+        *number *= shrink;
+    }
     dense(weights, &mean)
 }
 
@@ -139,7 +141,9 @@ fn dense(weights: &Weights, mean: &[f32]) -> Box<[f32]> {
     let mut last = vec![0.0f32; WIDTH];
     weights.p3.times(&second, 320, 1, &mut last, WIDTH);
     weights.d3.times(&third, WIDTH, 1, &mut last, WIDTH);
-    last.iter_mut().for_each(|number| *number = number.tanh());
+    for number in &mut last {
+        *number = number.tanh();
+    }
     let length = last.iter().map(|x| x * x).sum::<f32>().max(weights.least).sqrt();
     last.iter().map(|x| x / length).collect()
 }
@@ -153,14 +157,18 @@ fn fill(out: &mut Vec<f32>, row: &[f32], count: usize) {
 }
 
 fn cut(numbers: &mut [f32]) {
-    numbers.iter_mut().for_each(|number| *number = number.max(0.0));
+    for number in numbers {
+        *number = number.max(0.0);
+    }
 }
 
 /// Mean 0 and variance 1, then gain and bias.
 fn level(row: &mut [f32], gain: &[f32], bias: &[f32], least: f32) {
     let count = row.len() as f32;
     let mean = row.iter().sum::<f32>() / count;
-    row.iter_mut().for_each(|number| *number -= mean);
+    for number in row.iter_mut() {
+        *number -= mean;
+    }
     let variance = row.iter().map(|x| x * x).sum::<f32>() / count;
     let shrink = 1.0 / (variance + least).sqrt();
     for ((number, gain), bias) in row.iter_mut().zip(gain).zip(bias) {

@@ -82,7 +82,9 @@ impl Features {
             })
             .collect();
         let length = sparse.iter().map(|(_, x)| x * x).sum::<f32>().sqrt().max(1e-6);
-        sparse.iter_mut().for_each(|(_, x)| *x /= length);
+        for (_, x) in &mut sparse {
+            *x /= length;
+        }
         sparse.sort_unstable_by_key(|(column, _)| *column);
         // The last number is always there: it carries the bias.
         let mut dense = Vec::with_capacity(DIMENSIONS + 1);
