@@ -114,8 +114,8 @@ fn a_question_without_a_common_word_finds_its_entry_and_an_edit_is_live() {
     let mut inserted = with.clone();
     inserted.insert(edited[1].clone());
     let asked = "什么时候可以去吃午饭";
-    let scores = |index: &FaqIndex| -> Vec<(String, u32)> {
-        index.search(asked, 3, &|_| true).into_iter().map(|hit| (hit.id, (hit.score * 1e4).round() as u32)).collect()
+    let scores = |index: &FaqIndex| -> Vec<(String, String)> {
+        index.search(asked, 3, &|_| true).into_iter().map(|hit| (hit.id, format!("{:.4}", hit.score))).collect()
     };
     assert_eq!(scores(&fresh)[0].0, "f2");
     assert_eq!(scores(&fresh), scores(&reused));
