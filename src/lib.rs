@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod desk;
+pub mod encoder;
 pub mod ids;
 pub mod rehearse;
 pub mod rules;

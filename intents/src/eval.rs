@@ -1,6 +1,8 @@
 //! The figures by which a change of the router or the search is judged.
 
+use crate::encoder::Encoder;
 use crate::faq::Band;
+use crate::learn::{Classifier, Labelled};
 use crate::{Context, FaqEntry, FaqIndex, Lexicon, Speaker};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -178,6 +180,53 @@ pub fn route_with(lines: &[RouteLine], faq: Option<&FaqIndex>, lexicon: &Lexicon
         severity: Found { recall: share(both, grave), precision: share(both, called_grave) },
     }
 }
+
+/// Figures of `zhishou eval intents`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct IntentFigures {
+    /// Texts.
+    pub n: usize,
+    /// Share labelled right.
+    pub accuracy: f64,
+    /// Mean of the labels' F1, over the labels that occur in the texts.
+    pub macro_f1: f64,
+    /// How often each label was taken for which.
+    pub confusion: BTreeMap<String, BTreeMap<String, usize>>,
+}
+
+/// Labels texts by what was learned from `train`, or, without it, by the router, whose labels are its routes.
+pub fn intents(lines: &[Labelled], train: Option<&[Labelled]>, encoder: Option<&Encoder>) -> IntentFigures {
+    let classifier = train.and_then(|train| Classifier::learn(train, encoder));
+    let texts: Vec<String> = lines.iter().map(|line| line.text.clone()).collect();
+    let found: Vec<String> = if let Some(classifier) = &classifier {
+        classifier.labels(&texts).into_iter().map(str::to_owned).collect()
+    } else {
+        let route =
+            |text: &String| crate::route(text, &Context::default(), Lexicon::general(), None).route().to_owned();
+        texts.iter().map(route).collect()
+    };
+    let mut confusion: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    for (line, found) in lines.iter().zip(found) {
+        *confusion.entry(line.label.clone()).or_default().entry(found).or_default() += 1;
+    }
+    let right = |label: &str| confusion.get(label).and_then(|row| row.get(label)).copied().unwrap_or_default();
+    let f1: f64 = confusion
+        .iter()
+        .map(|(label, row)| {
+            let called: usize = confusion.values().filter_map(|row| row.get(label)).sum();
+            share(2 * right(label), row.values().sum::<usize>() + called)
+        })
+        .sum();
+    IntentFigures {
+        n: lines.len(),
+        accuracy: share(confusion.keys().map(|label| right(label)).sum(), lines.len()),
+        macro_f1: if confusion.is_empty() { 0.0 } else { f1 / count(confusion.len()) },
+        confusion,
+    }
+}
+
+/// The labels the router knows.
+pub const LABELS: [&str; 5] = ROUTES;
 
 /// The context a line describes.
 pub fn context_of(line: &RouteLine) -> Context<'static> {

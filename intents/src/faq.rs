@@ -4,7 +4,10 @@
 //! of its texts instead lets short wordings win everything (measured: R@1 .75 falls to .49 with two
 //! known wordings). The score is divided by what the question could reach at most, so that it says
 //! which share of the question's information the entry covers.
+//!
+//! With an encoder every entry also has one direction, and a hit's score is the weighed mean of both.
 
+use crate::encoder::{Encoder, SmallVector, Vector};
 use crate::fold::{common, fold};
 use crate::gate;
 use crate::terms::{Key, Keys, Terms};
@@ -40,8 +43,15 @@ pub struct FaqEntry {
 pub struct Hit {
     /// The entry's id.
     pub id: String,
-    /// 0 to 1: the share of the question's information that the entry covers.
+    /// 0 to 1: the share of the question's information that the entry covers; with an encoder the weighed mean of that
+    /// and the cosine.
     pub score: f32,
+    /// That share alone, 0 to 1.
+    #[serde(skip)]
+    pub lexical: f32,
+    /// The cosine between question and entry, 0 to 1; `None` without an encoder.
+    #[serde(skip)]
+    pub cosine: Option<f32>,
     /// The entry's place in the index, for [`FaqIndex::entry`].
     #[serde(skip)]
     pub index: usize,
@@ -68,6 +78,15 @@ const FULL: f32 = 2.0 * (K1 + 1.0) / (2.0 + K1);
 const LEAST: f32 = 60.0;
 /// A word so usual that sharing it proves nothing weighs no more than this.
 const COMMON: f32 = 1.2;
+
+/// What the cosine weighs where the lexical score weighs 1: between 1 and 1.5 the recall is best, and flat, on questions
+/// about systems that the folding lexicon was written for, on others, and on LCQMC's (`docs/understanding.md`).
+const COSINE: f32 = 1.2;
+/// What an answer weighs in an entry's direction where the question weighs 1, and what each other wording does.
+const ANSWER: f32 = 0.7;
+const SIMILAR: f32 = 0.5;
+/// Entries whose texts are encoded at once.
+const AT_ONCE: usize = 256;
 
 /// A document's weight for a term.
 #[derive(Debug, Clone, Copy)]
@@ -101,16 +120,71 @@ pub struct FaqIndex {
     lengths: Vec<f32>,
     total: f32,
     alive: usize,
+    encoder: Option<Encoder>,
+    /// Each entry's direction, with an encoder.
+    vectors: Vec<Option<SmallVector>>,
 }
 
 impl FaqIndex {
-    /// Indexes a base.
+    /// Indexes a base, without an encoder.
     pub fn build(entries: &[FaqEntry]) -> Self {
-        let mut index = FaqIndex::default();
+        Self::build_with(entries, None, None)
+    }
+
+    /// Indexes a base. With an encoder, the directions of entries whose wording is the same in `before` are taken from
+    /// there, if that was built with the same encoder.
+    pub fn build_with(entries: &[FaqEntry], encoder: Option<&Encoder>, before: Option<&FaqIndex>) -> Self {
+        let mut index = FaqIndex { encoder: encoder.cloned(), ..FaqIndex::default() };
+        let before = before.filter(|before| encoder.is_some() && before.encoder.as_ref() == encoder);
+        let mut fresh = Vec::new();
         for entry in entries {
-            index.insert(entry.clone());
+            let at = index.index(entry.clone());
+            match before.and_then(|before| before.vector_of(entry)) {
+                Some(vector) => index.vectors[at] = Some(vector.clone()),
+                None => fresh.push(at),
+            }
         }
+        index.encode(&fresh);
         index
+    }
+
+    /// Whether an encoder helps.
+    pub fn has_encoder(&self) -> bool {
+        self.encoder.is_some()
+    }
+
+    /// The direction of an entry that is worded like this one.
+    fn vector_of(&self, entry: &FaqEntry) -> Option<&SmallVector> {
+        let at = self.place(&entry.id)?;
+        let known = self.entry(at)?;
+        let same = known.question == entry.question && known.similar == entry.similar && known.answer == entry.answer;
+        self.vectors.get(at).filter(|_| same)?.as_ref()
+    }
+
+    /// Works out the directions of the entries at these places.
+    fn encode(&mut self, places: &[usize]) {
+        let Some(encoder) = self.encoder.clone() else { return };
+        for places in places.chunks(AT_ONCE) {
+            let mut texts: Vec<String> = Vec::new();
+            let mut weights: Vec<(usize, f32)> = Vec::new();
+            for at in places {
+                let Some(entry) = self.entry(*at) else { continue };
+                let parts = std::iter::once((&entry.question, 1.0))
+                    .chain(std::iter::once((&entry.answer, ANSWER)).filter(|(answer, _)| !answer.is_empty()))
+                    .chain(entry.similar.iter().map(|similar| (similar, SIMILAR)));
+                for (text, weight) in parts {
+                    texts.push(text.clone());
+                    weights.push((*at, weight));
+                }
+            }
+            let vectors = encoder.encode_all(&texts);
+            for part in vectors.iter().zip(&weights).collect::<Vec<_>>().chunk_by(|a, b| a.1.0 == b.1.0) {
+                let mean = Vector::mean(part.iter().map(|(vector, (_, weight))| (*vector, *weight)));
+                if let Some(((_, (at, _)), mean)) = part.first().zip(mean) {
+                    self.vectors[*at] = Some(mean.small());
+                }
+            }
+        }
     }
 
     /// The nearest entries that `filter` lets through (by place in the index), best first.
@@ -118,8 +192,38 @@ impl FaqIndex {
         if self.alive == 0 || limit == 0 {
             return Vec::new();
         }
-        let folded = fold(crate::cues::head(text, gate::WINDOW));
-        let terms = Terms::of(&folded);
+        let text = crate::cues::head(text, gate::WINDOW);
+        let lexical = self.lexical(text);
+        let asked = self.encoder.as_ref().map(|encoder| encoder.encode(text).small());
+        if lexical.is_empty() && asked.is_none() {
+            return Vec::new();
+        }
+        let mut best: Vec<Hit> = Vec::with_capacity(limit + 1);
+        for index in 0..self.entries.len() {
+            let lexical = lexical.get(index).map_or(0.0, |score| score.min(1.0));
+            let cosine = asked
+                .as_ref()
+                .map(|asked| self.vectors[index].as_ref().map_or(0.0, |vector| vector.cosine(asked).clamp(0.0, 1.0)));
+            let score = cosine.map_or(lexical, |cosine| (lexical + COSINE * cosine) / (1.0 + COSINE));
+            if score <= 0.0 || (best.len() == limit && best.last().is_some_and(|least| least.score >= score)) {
+                continue;
+            }
+            if self.entries[index].is_none() || !filter(index) {
+                continue;
+            }
+            let place = best.partition_point(|other| other.score >= score);
+            best.insert(place, Hit { id: String::new(), score, lexical, cosine, index });
+            best.truncate(limit);
+        }
+        for hit in &mut best {
+            hit.id = self.entries[hit.index].as_ref().map_or_else(String::new, |entry| entry.id.clone());
+        }
+        best
+    }
+
+    /// Which share of the text's information each entry covers; empty if the text says nothing.
+    fn lexical(&self, text: &str) -> Vec<f32> {
+        let terms = Terms::of(&fold(text));
         let most: f32 = terms.iter().map(|(key, _)| self.weight(*key)).sum::<f32>() * FULL;
         if most <= 0.0 {
             return Vec::new();
@@ -135,24 +239,7 @@ impl FaqIndex {
                 scores[at] += weight * posting.count / (posting.count + norm);
             }
         }
-        let mut best: Vec<(f32, usize)> = Vec::with_capacity(limit + 1);
-        for (at, score) in scores.iter().enumerate() {
-            if *score <= 0.0 || (best.len() == limit && best.last().is_some_and(|least| least.0 >= *score)) {
-                continue;
-            }
-            if self.entries[at].is_none() || !filter(at) {
-                continue;
-            }
-            let place = best.partition_point(|other| other.0 >= *score);
-            best.insert(place, (*score, at));
-            best.truncate(limit);
-        }
-        best.into_iter()
-            .filter_map(|(score, index)| {
-                let id = self.entries[index].as_ref()?.id.clone();
-                Some(Hit { id, score: score.min(1.0), index })
-            })
-            .collect()
+        scores
     }
 
     /// The entry at a place.
@@ -192,6 +279,13 @@ impl FaqIndex {
 
     /// Adds an entry or replaces the one with its id. Returns its place.
     pub fn insert(&mut self, entry: FaqEntry) -> usize {
+        let at = self.index(entry);
+        self.encode(&[at]);
+        at
+    }
+
+    /// Files an entry, its direction left out.
+    fn index(&mut self, entry: FaqEntry) -> usize {
         let at = if let Some(at) = self.places.get(&entry.id) {
             let at = *at;
             self.unindex(at);
@@ -199,6 +293,7 @@ impl FaqIndex {
         } else {
             self.entries.push(None);
             self.lengths.push(0.0);
+            self.vectors.push(None);
             self.entries.len() - 1
         };
         let document = document(&entry);
@@ -238,6 +333,7 @@ impl FaqIndex {
         }
         self.total -= self.lengths[at];
         self.lengths[at] = 0.0;
+        self.vectors[at] = None;
         self.alive -= 1;
     }
 

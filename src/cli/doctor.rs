@@ -53,6 +53,7 @@ pub(super) async fn check(settings: &Settings, online: bool) -> Result<(), Failu
     if !settings.clock_movable() && settings.admin_password.is_none() {
         warnings.push("控制台没有设置 admin_password，页面不会开放".to_owned());
     }
+    say!("{}", super::model::told(settings)?);
     let nowhere = channels::Ground {
         store: Store::in_memory().await.map_err(Failure::work)?,
         clock: Arc::new(SystemClock::default()),
@@ -91,11 +92,20 @@ fn without_password(url: &str) -> String {
 }
 
 pub(super) async fn doctor(settings: &Settings) -> Result<(), Failure> {
+    let encoder = super::model::told(settings);
     let mut bad = false;
     let mut report = |fine: bool, what: &str, text: String| {
         bad |= !fine;
         say!("[{}] {what}：{text}", if fine { "正常" } else { "需处理" });
     };
+    match encoder {
+        Ok(text) => report(true, "语义模型", text.trim_start_matches("语义模型：").to_owned()),
+        // Nothing below can be looked at by a desk that does not start.
+        Err(Failure::Work(text) | Failure::Usage(text)) => {
+            report(false, "语义模型", text);
+            return Err(Failure::work("体检发现需处理的事项，见上"));
+        }
+    }
     let desk = match super::serve::desk_without_channels(settings).await {
         Ok(desk) => desk,
         Err(Failure::Work(text) | Failure::Usage(text)) => {

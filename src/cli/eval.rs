@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use zhishou_intents::learn::Labelled;
 use zhishou_intents::{FaqIndex, eval as figures};
 
 use super::{Failure, print_json, tables};
@@ -19,6 +20,9 @@ pub(super) enum Eval {
         /// 问题，JSON 行 {text, id}
         #[arg(long)]
         queries: PathBuf,
+        /// 语义模型文件；不给时用配置里的
+        #[arg(long)]
+        model: Option<PathBuf>,
         /// 输出 JSON（总是 JSON）
         #[arg(long)]
         json: bool,
@@ -30,17 +34,23 @@ pub(super) enum Eval {
         /// 问答库
         #[arg(long)]
         faq: Option<PathBuf>,
+        /// 语义模型文件；不给时用配置里的
+        #[arg(long)]
+        model: Option<PathBuf>,
         /// 输出 JSON（总是 JSON）
         #[arg(long)]
         json: bool,
     },
-    /// 意图集（在后续版本提供）
+    /// 意图集
     Intents {
-        /// 文件
+        /// 句子，JSON 行 {text, label}
         file: PathBuf,
-        /// 先用它训练
+        /// 先用它训练；不给时按路由判断，label 须是 command、faq、ticket、followup、chitchat
         #[arg(long)]
         train: Option<PathBuf>,
+        /// 语义模型文件；不给时用配置里的
+        #[arg(long)]
+        model: Option<PathBuf>,
         /// 输出 JSON（总是 JSON）
         #[arg(long)]
         json: bool,
@@ -60,10 +70,16 @@ fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
         .collect()
 }
 
-pub(super) fn eval(what: Eval) -> Result<(), Failure> {
+/// A base, searchable, with the encoder if there is one.
+fn index(base: &Path, config: Option<&Path>, model: Option<&Path>) -> Result<FaqIndex, Failure> {
+    let entries = tables::faq_file(base).map_err(Failure::usage)?;
+    Ok(FaqIndex::build_with(&entries, super::model::here(config, model)?.as_ref(), None))
+}
+
+pub(super) fn eval(config: Option<&Path>, what: Eval) -> Result<(), Failure> {
     match what {
-        Eval::Faq { base, queries, json: _ } => {
-            let index = FaqIndex::build(&tables::faq_file(&base).map_err(Failure::usage)?);
+        Eval::Faq { base, queries, model, json: _ } => {
+            let index = index(&base, config, model.as_deref())?;
             let queries: Vec<(String, Option<String>)> = lines::<Value>(&queries)?
                 .into_iter()
                 .map(|line| {
@@ -78,16 +94,35 @@ pub(super) fn eval(what: Eval) -> Result<(), Failure> {
             print_json(&out);
             Ok(())
         }
-        Eval::Route { file, faq, json: _ } => {
+        Eval::Route { file, faq, model, json: _ } => {
             let index = match faq {
-                Some(path) => Some(FaqIndex::build(&tables::faq_file(&path).map_err(Failure::usage)?)),
+                Some(path) => Some(index(&path, config, model.as_deref())?),
                 None => None,
             };
             let found = figures::route(&lines(&file)?, index.as_ref());
             print_json(&serde_json::to_value(&found).map_err(Failure::work)?);
             Ok(())
         }
-        Eval::Intents { .. } => Err(Failure::work("意图集评测在后续版本提供；现在可用 eval faq 和 eval route。")),
+        Eval::Intents { file, train, model, json: _ } => {
+            let texts: Vec<Labelled> = lines(&file)?;
+            let train: Option<Vec<Labelled>> = train.as_deref().map(lines).transpose()?;
+            if train.as_ref().is_some_and(Vec::is_empty) {
+                return Err(Failure::usage("训练文件是空的"));
+            }
+            if let (None, Some(strange)) =
+                (&train, texts.iter().find(|line| !figures::LABELS.contains(&line.label.as_str())))
+            {
+                return Err(Failure::usage(format!(
+                    "标签「{}」不是路由的标签（{}）；别的标签集请用 --train 给出训练文件",
+                    strange.label,
+                    figures::LABELS.join("、")
+                )));
+            }
+            let encoder = super::model::here(config, model.as_deref())?;
+            let found = figures::intents(&texts, train.as_deref(), encoder.as_ref());
+            print_json(&serde_json::to_value(&found).map_err(Failure::work)?);
+            Ok(())
+        }
     }
 }
 

@@ -143,7 +143,8 @@ fn route(config: Option<&Path>, args: &Route) -> Result<(), Failure> {
         Some(path) => tables::faq_file(path).map_err(Failure::usage)?,
         None => tables::faq_text(Profile::sample_faq(), "jsonl", "（示例问答）").map_err(Failure::usage)?,
     };
-    let faq = FaqIndex::build(&entries);
+    let encoder = super::model::here(config, None)?;
+    let faq = FaqIndex::build_with(&entries, encoder.as_ref(), None);
     let speaker = match args.role.as_str() {
         "engineer" => Speaker::Engineer,
         "lead" => Speaker::Lead,

@@ -19,6 +19,7 @@ mod exchange;
 mod init;
 mod inspect;
 mod inspect_mail;
+mod model;
 mod play;
 mod serve;
 mod tables;
@@ -99,6 +100,9 @@ enum Command {
     /// 评测问答与路由
     #[command(subcommand)]
     Eval(eval::Eval),
+    /// 语义模型（可选）：装入
+    #[command(subcommand)]
+    Model(model::Model),
     /// 在线备份
     Backup {
         /// 目标文件
@@ -164,7 +168,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         ))),
         Command::Rehearse(rehearse) => play::rehearse(config, rehearse).await,
         Command::Inspect(inspect) => inspect::inspect(config, inspect),
-        Command::Eval(eval) => eval::eval(eval),
+        Command::Eval(eval) => eval::eval(config, eval),
+        Command::Model(model) => model::model(config, model),
         Command::Backup { file } => exchange::backup(&settings(config)?, &file).await,
         Command::Restore { file, force } => exchange::restore(&settings(config)?, &file, force).await,
         Command::BindCode { person } => exchange::bind_code(&settings(config)?, &person).await,

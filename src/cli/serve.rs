@@ -33,7 +33,8 @@ async fn open(settings: &Settings, clock: Arc<SystemClock>, channels: bool) -> R
     }
     let ground = Ground { store: store.clone(), clock: clock.clone(), seed: seed()? };
     let channels = if channels { build(settings, &ground)? } else { Vec::new() };
-    Desk::open(Parts {
+    let encoder = super::model::encoder(settings)?;
+    let desk = Desk::open(Parts {
         store,
         clock,
         seed: ground.seed,
@@ -44,7 +45,11 @@ async fn open(settings: &Settings, clock: Arc<SystemClock>, channels: bool) -> R
         attachments: Some(settings.data.join("attachments")),
     })
     .await
-    .map_err(Failure::work)
+    .map_err(Failure::work)?;
+    if let Some(encoder) = encoder {
+        desk.use_encoder(encoder).await.map_err(Failure::work)?;
+    }
+    Ok(desk)
 }
 
 /// The desk on its database without any channel, for commands that change data.

@@ -28,6 +28,7 @@ struct Typed {
     desk: TypedDesk,
     database: TypedDatabase,
     console: TypedConsole,
+    model: TypedModel,
     contract: Vec<toml::Table>,
     channel: Vec<TypedChannel>,
 }
@@ -58,6 +59,12 @@ impl Default for TypedDesk {
 #[serde(deny_unknown_fields, default)]
 struct TypedDatabase {
     url: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TypedModel {
+    path: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,6 +104,17 @@ pub struct Settings {
     pub channels: Vec<ChannelSettings>,
     /// The supplier's own wording, as TOML.
     pub wording: Option<String>,
+    /// The small encoder's weight file.
+    pub model: ModelFile,
+}
+
+/// Where the small encoder's weight file lies, or would lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The configuration names it, so it must be there; else it is loaded if it is there.
+    pub named: bool,
 }
 
 /// What is wrong with the configuration: one sentence for each thing, with the place and the fix.
@@ -196,6 +214,10 @@ impl Settings {
         if !problems.is_empty() {
             return Err(ConfigError(problems));
         }
+        let model = ModelFile {
+            named: typed.model.path.is_some(),
+            path: typed.model.path.map_or_else(|| data.join(crate::encoder::FILE_NAME), |path| folder.join(path)),
+        };
         let database = match typed.database.url {
             None => format!("sqlite://{}", data.join("zhishou.db").display()),
             Some(url) => match url.strip_prefix("sqlite://") {
@@ -216,6 +238,7 @@ impl Settings {
             contracts,
             channels,
             wording,
+            model,
         })
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use zhishou_intents::encoder::Encoder;
 use zhishou_intents::{CategoryTerms, FaqEntry, FaqIndex, LexiconSource, SeverityTerms, SystemTerms};
 
 use super::Desk;
@@ -86,10 +87,31 @@ fn assemble(rows: &[DirectoryRow]) -> Result<(PeopleFile, Vec<FaqEntry>), Librar
 }
 
 impl Library {
-    /// Reads everything from the database.
-    pub async fn load(store: &Store, default_contract: Option<String>) -> Result<Self, LibraryError> {
+    /// Reads everything from the database. What is unchanged since `before` is not worked out again.
+    pub async fn load(
+        store: &Store,
+        default_contract: Option<String>,
+        encoder: Option<&Encoder>,
+        before: Option<&Arc<FaqIndex>>,
+    ) -> Result<Self, LibraryError> {
         let (file, faq) = assemble(&store.directory().await?)?;
-        Ok(Self { directory: Arc::new(Directory::new(file, default_contract)), faq: Arc::new(FaqIndex::build(&faq)) })
+        let directory = Arc::new(Directory::new(file, default_contract));
+        Ok(Self { directory, faq: index(faq, encoder, before).await })
+    }
+}
+
+/// The FAQ base, searchable. With an encoder a large new base takes seconds of arithmetic, which is done aside.
+async fn index(faq: Vec<FaqEntry>, encoder: Option<&Encoder>, before: Option<&Arc<FaqIndex>>) -> Arc<FaqIndex> {
+    let Some(encoder) = encoder.cloned() else { return Arc::new(FaqIndex::build(&faq)) };
+    let before = before.cloned();
+    let build = move || FaqIndex::build_with(&faq, Some(&encoder), before.as_deref());
+    match tokio::task::spawn_blocking(build).await {
+        Ok(index) => Arc::new(index),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going down and nobody will search.
+            Err(_) => Arc::default(),
+        },
     }
 }
 
@@ -221,8 +243,21 @@ pub fn faq_rows(entries: &[FaqEntry]) -> Vec<DirectoryRow> {
 impl Desk {
     /// Reads people, rosters and FAQ again after a change.
     pub(super) async fn reload(&self) -> Result<(), LibraryError> {
-        let library = Library::load(&self.store, self.default_contract.clone()).await?;
+        let before = self.faq();
+        let library =
+            Library::load(&self.store, self.default_contract.clone(), self.encoder.get(), Some(&before)).await?;
         *self.library.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(library);
+        Ok(())
+    }
+
+    /// Lets an encoder help to search the FAQ base from now on. The first one stays.
+    ///
+    /// # Errors
+    /// If people or FAQ cannot be read from the database.
+    pub async fn use_encoder(&self, encoder: Encoder) -> Result<(), LibraryError> {
+        if self.encoder.set(encoder).is_ok() {
+            self.reload().await?;
+        }
         Ok(())
     }
 
@@ -323,7 +358,7 @@ impl Desk {
         write.commit().await?;
         let library = Library {
             directory: Arc::new(Directory::new(file, self.default_contract.clone())),
-            faq: Arc::new(FaqIndex::build(&faq)),
+            faq: index(faq, self.encoder.get(), Some(&self.faq())).await,
         };
         *self.library.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(library);
         self.committed();

@@ -97,6 +97,7 @@ pub struct Desk {
     wording: Wording,
     channels: BTreeMap<String, Arc<dyn Channel>>,
     library: RwLock<Arc<Library>>,
+    encoder: std::sync::OnceLock<zhishou_intents::encoder::Encoder>,
     attachments: Option<std::path::PathBuf>,
     intake: intake::Intake,
     /// Rung when there is something new to take up.
@@ -127,7 +128,7 @@ impl Desk {
             let lexicon = lexicon_of(&terms);
             contracts.insert(terms.id.clone(), Contract { terms, lexicon });
         }
-        let library = Library::load(&parts.store, parts.default_contract.clone()).await?;
+        let library = Library::load(&parts.store, parts.default_contract.clone(), None, None).await?;
         let desk = Self {
             store: parts.store,
             clock: parts.clock,
@@ -138,6 +139,7 @@ impl Desk {
             wording: parts.wording,
             channels: parts.channels.into_iter().map(|channel| (channel.id().to_owned(), channel)).collect(),
             library: RwLock::new(Arc::new(library)),
+            encoder: std::sync::OnceLock::new(),
             attachments: parts.attachments,
             intake: intake::Intake::default(),
             work: Notify::new(),

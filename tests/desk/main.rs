@@ -2,6 +2,7 @@
 
 mod browser;
 mod clock;
+mod encoder;
 mod foretold;
 mod laws;
 mod mail;
