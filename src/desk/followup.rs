@@ -5,7 +5,7 @@ use zhishou_intents::{FollowUp, Routing};
 
 use super::DeskError;
 use super::batch::{Batch, Disposition};
-use super::occasion::occasion;
+use super::occasion::{occasion, shorten};
 use super::said::Said;
 use super::speak::masked;
 use super::take::{Message, Outcome};
@@ -13,6 +13,9 @@ use crate::rules::directory::PersonRole;
 use crate::rules::notice::Kind;
 use crate::rules::ticket::{Event, State, Ticket};
 use crate::store::TicketKey;
+
+/// How much of an addition is passed on, in characters; the whole stands in the ticket.
+const PASSED_ON: usize = 300;
 
 impl Batch<'_> {
     pub(super) async fn follow_up(
@@ -129,8 +132,38 @@ impl Batch<'_> {
     ) -> Result<Outcome, DeskError> {
         let attachments = message.inbound.attachments.iter().map(|a| a.name.clone()).collect();
         let event = Event::Append { text: text.to_owned(), attachments };
-        self.put_event(message, key, &event).await?;
+        if self.put_event(message, key, &event).await? && message.place.private && !message.is_staff() {
+            self.pass_on(message, key, text).await?;
+        }
         Ok(Outcome::new(Disposition::Appended, Some(key.clone()), "补充到工单；"))
+    }
+
+    /// What somebody adds where no engineer reads along is told to whoever works on the ticket; before anybody does, to the
+    /// engineers' conversations.
+    async fn pass_on(&mut self, message: &Message, key: &TicketKey, text: &str) -> Result<(), DeskError> {
+        let files = message.inbound.attachments.len();
+        let words = json!({
+            "no": format!("#{}", key.number), "name": message.actor.name, "text": shorten(text, PASSED_ON), "files": files,
+        });
+        let mut said = Said::new(Kind::Status, self.words("status.added", words));
+        said.ticket = Some(key.clone());
+        let engineer = self.ticket(key).and_then(|t| t.engineer.as_ref()).map(|engineer| engineer.id.clone());
+        let directory = self.library.directory.clone();
+        let person = engineer.and_then(|id| directory.person(&id));
+        if let Some(person) = person {
+            self.load_shut().await?;
+            let ways = self.ways_of(person);
+            if let Some(first) = ways.first().cloned() {
+                said.person = Some(person.id.clone());
+                said.ways = ways;
+                self.say(&first, said);
+                return Ok(());
+            }
+        }
+        for conversation in self.engineers_conversations(&key.contract) {
+            self.say(&conversation, said.clone());
+        }
+        Ok(())
     }
 
     pub(super) async fn urge(&mut self, message: &Message, key: &TicketKey, text: &str) -> Result<Outcome, DeskError> {

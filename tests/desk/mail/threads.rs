@@ -232,3 +232,22 @@ async fn an_engineer_works_by_answering_the_mail() {
     assert_eq!(office.answers("z@nobody.example", 1, "关闭").await.disposition, "noted");
     assert_eq!(office.ticket(1).await, before, "a stranger commands nothing");
 }
+
+#[tokio::test]
+async fn what_is_added_where_no_engineer_reads_along_is_told_to_whoever_works_on_it() {
+    let office = Office::new().await;
+    office.writes(WANG, "登记系统打不开\n\n窗口上打不开受理页面。").await;
+    let before = office.team().len();
+    office.answers(WANG, 1, "三楼大厅也打不开了。").await;
+    assert_eq!(
+        office.team()[before..],
+        ["#1 王科长补充：三楼大厅也打不开了。"],
+        "nobody has claimed it: the team hears"
+    );
+    office.types("认领 1").await;
+    let before = office.team().len();
+    office.answers(WANG, 1, "报错代码是 E1024，截图见附件。").await;
+    let told = office.qq.to("30011").pop().expect("the engineer hears of it");
+    assert_eq!(told.text, "#1 王科长补充：报错代码是 E1024，截图见附件。");
+    assert_eq!(office.team().len(), before, "and only the engineer");
+}
