@@ -309,7 +309,8 @@ fn harmless(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
-fn stamp(at: jiff::Timestamp) -> String {
+/// An instant as it goes out: with the offset people live by.
+pub(super) fn stamp(at: jiff::Timestamp) -> String {
     at.in_tz("Asia/Shanghai").map_or_else(|_| at.to_string(), |z| z.strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string())
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use zhishou_adapters::mail::read::{Address, LONGEST_MAIL, Mail, read};
 
+use super::exchange::stamp;
 use super::{Failure, print_json};
 
 #[derive(Args)]
@@ -53,7 +54,7 @@ fn as_json(mail: &Mail) -> Value {
         "to": mail.to.iter().map(address).collect::<Vec<_>>(),
         "cc": mail.cc.iter().map(address).collect::<Vec<_>>(),
         "subject": mail.subject,
-        "date": mail.date.map(|date| date.to_string()),
+        "date": mail.date.map(stamp),
         "text": mail.text,
         "reply": mail.reply,
         "between": mail.between,
@@ -85,7 +86,7 @@ fn show(mail: &Mail) {
         }
     }
     if let Some(date) = mail.date {
-        say!("日期：{date}");
+        say!("日期：{}", stamp(date));
     }
     if let Some(id) = &mail.message_id {
         say!("Message-ID：{id}");

@@ -28,7 +28,7 @@ fn a_mail_in_a_file_is_told_as_json() {
     assert_eq!(answer["message_id"], "m1@jw.example.gov.cn");
     assert_eq!(answer["in_reply_to"], json!(["t12.1.aaaa@ops.example.cn"]));
     assert_eq!(answer["from"], json!({ "address": "liumin@jw.example.gov.cn", "name": "刘敏" }));
-    assert_eq!(answer["date"], "2026-10-14T01:30:12Z");
+    assert_eq!(answer["date"], "2026-10-14T09:30:12+08:00");
     assert_eq!(answer["reply"], "问题还在，请处理。");
     assert!(answer["text"].as_str().is_some_and(|text| text.contains("原始邮件")), "{answer}");
     assert_eq!((&answer["auto"], &answer["bounce"]), (&json!(false), &json!(false)));
