@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use zhishou_adapters::Action;
 use zhishou_adapters::qq::official::codec::errcode;
 use zhishou_adapters::qq::official::codec::event::{self, Heard, Message, Way};
-use zhishou_adapters::qq::official::codec::outgoing::{self, Buttons, Cites, FileType};
+use zhishou_adapters::qq::official::codec::outgoing::{self, Buttons, Cites, FileType, Source};
 use zhishou_adapters::qq::official::codec::sign::{Keys, may_sign};
 use zhishou_adapters::qq::official::planner::{Active, Choice, Kind, Scene, Talk, Windows};
 use zhishou_adapters::qq::official::session::{Effect, Session, State};
@@ -239,10 +239,10 @@ fn bodies_are_those_the_platform_takes() {
                 outgoing::markdown(text(&wanted["markdown"], "content"), &keyboard, cites)
             }
             "media" => outgoing::media(text(&wanted["media"], "file_info"), cites),
-            // Addresses inside an intranet cannot be reached from outside: we upload bytes, never an address.
-            "upload-url" => continue,
+            "upload-url" => outgoing::upload(FileType::Image, None, Source::Address(text(wanted, "url"))),
             "upload-base64" => {
-                outgoing::upload(FileType::File, wanted["file_name"].as_str(), text(wanted, "file_data"))
+                let bytes = Source::Bytes(text(wanted, "file_data"));
+                outgoing::upload(FileType::File, wanted["file_name"].as_str(), bytes)
             }
             _ => outgoing::text(content, cites),
         };

@@ -70,9 +70,22 @@ pub enum FileType {
     File = 4,
 }
 
-/// Uploads bytes. `srv_send_msg` is always false: true would send at once and count as an active message.
-pub fn upload(kind: FileType, name: Option<&str>, base64: &str) -> Value {
-    let mut body = json!({ "file_type": kind as i64, "file_data": base64, "srv_send_msg": false });
+/// Where the platform gets what is uploaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// Bytes, as base64: the only way out of an intranet.
+    Bytes(&'a str),
+    /// An address that the platform can reach.
+    Address(&'a str),
+}
+
+/// Uploads a file. `srv_send_msg` is always false: true would send at once and count as an active message.
+pub fn upload(kind: FileType, name: Option<&str>, source: Source<'_>) -> Value {
+    let mut body = json!({ "file_type": kind as i64, "srv_send_msg": false });
+    match source {
+        Source::Bytes(base64) => body["file_data"] = json!(base64),
+        Source::Address(url) => body["url"] = json!(url),
+    }
     if let Some(name) = name {
         body["file_name"] = json!(name);
     }
