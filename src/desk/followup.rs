@@ -149,14 +149,9 @@ impl Batch<'_> {
         said.ticket = Some(key.clone());
         let engineer = self.ticket(key).and_then(|t| t.engineer.as_ref()).map(|engineer| engineer.id.clone());
         let directory = self.library.directory.clone();
-        let person = engineer.and_then(|id| directory.person(&id));
-        if let Some(person) = person {
+        if let Some(person) = engineer.and_then(|id| directory.person(&id)) {
             self.load_shut().await?;
-            let ways = self.ways_of(person);
-            if let Some(first) = ways.first().cloned() {
-                said.person = Some(person.id.clone());
-                said.ways = ways;
-                self.say(&first, said);
+            if self.say_to_person(person, said.clone()) {
                 return Ok(());
             }
         }

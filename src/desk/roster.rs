@@ -160,11 +160,15 @@ impl Batch<'_> {
         Outcome::new(Disposition::Refused, None, format!("换班未登记：{why}"))
     }
 
-    /// Tells one person over the first way there is; whether there is one.
+    /// Tells one person how something stands, over the first way there is; whether there is one.
     pub(super) fn tell_person(&mut self, person: &Person, text: &str) -> bool {
+        self.say_to_person(person, Said::new(Kind::Status, text.to_owned()))
+    }
+
+    /// Says something to one person over the first way there is, with the others to fall back on; whether there is one.
+    pub(super) fn say_to_person(&mut self, person: &Person, mut said: Said) -> bool {
         let ways = self.ways_of(person);
         let Some(first) = ways.first().cloned() else { return false };
-        let mut said = Said::new(Kind::Status, text.to_owned());
         said.person = Some(person.id.clone());
         said.ways = ways;
         self.say(&first, said);

@@ -22,12 +22,15 @@ impl Batch<'_> {
     /// or a report: that quiets nothing for long and is what such a channel is for.
     pub(super) fn by_number_alone(&mut self, message: &Message, command: &Command) -> Option<Outcome> {
         let channel = self.desk.channels.get(&message.inbound.channel)?;
-        let open = matches!(command.name, CommandName::Ack | CommandName::ConfirmReport | CommandName::Bind)
-            || command.name.who() == Who::Anyone && !message.is_staff();
+        let open = match command.name {
+            CommandName::Ack
+            | CommandName::ConfirmReport
+            | CommandName::Bind
+            | CommandName::Help
+            | CommandName::Status => true,
+            other => other.who() == Who::Anyone && !message.is_staff(),
+        };
         if open || !channel.capabilities().acknowledges_only {
-            return None;
-        }
-        if matches!(command.name, CommandName::Help | CommandName::Status) {
             return None;
         }
         let words = self.words("refusal.number", json!({ "command": command.name.zh() }));
